@@ -1,0 +1,76 @@
+"""From a checked definition to a `Program`: every expression is parsed once, here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from statewright.errors import DefinitionError
+from statewright.lang.dataflow import Language
+from statewright.lang.jsonpath import PathSyntaxError
+from statewright.lang.jsonpath_mode import JSONPATH
+from statewright.states import TYPES
+from statewright.states.base import Machine, Program, State
+
+__all__ = ["LANGUAGES", "compile_definition"]
+
+LANGUAGES: Final[dict[str, Language]] = {"JSONPath": JSONPATH}
+"""`QueryLanguage` to the language that makes a state's dataflow."""
+
+_NOT_YET: Final = ("ItemReader", "ItemBatcher", "ResultWriter")
+_DEPTH: Final = 30
+
+
+def compile_definition(definition: Mapping[str, Any], *, type: str = "STANDARD") -> Program:  # noqa: A002
+    """Compile a definition that has passed `lint`.
+
+    Arguments:
+        definition: the state machine as JSON values.
+        type: STANDARD or EXPRESS.
+
+    Raises DefinitionError for what cannot be compiled, with the place.
+
+    Example: ``compile_definition({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}).machines[""].start_at == "A"``
+    """
+    machines: dict[str, Machine] = {}
+    _Compiler(definition.get("QueryLanguage", "JSONPath"), machines).machine(definition, "", None, False, 0)
+    return Program(machines, definition.get("TimeoutSeconds"), type)
+
+
+class _Compiler:
+    def __init__(self, language: str, machines: dict[str, Machine]) -> None:
+        self.language = language
+        self.machines = machines
+
+    def machine(
+        self, spec: Mapping[str, Any], key: str, owner: tuple[str, str] | None, silent: bool, depth: int
+    ) -> str:
+        """Compile one (sub-)machine and, through its states, those inside it."""
+        if depth > _DEPTH:
+            raise DefinitionError(f"States are nested more than {_DEPTH} levels deep", key)
+        try:
+            states = {name: self.state(name, state, key, silent, depth) for name, state in spec["States"].items()}
+            self.machines[key] = Machine(key, spec["StartAt"], states, owner, silent)
+        except (KeyError, TypeError, AttributeError, StopIteration) as error:
+            raise DefinitionError(f"The definition is malformed ({error!r}); lint says what is wrong", key) from None
+        return key
+
+    def state(self, name: str, spec: Mapping[str, Any], key: str, silent: bool, depth: int) -> State:
+        """Compile one state with the language it is written in."""
+        where = f"{key}/States/{name}"
+        wanted = spec.get("QueryLanguage", self.language)
+        if wanted not in LANGUAGES:
+            raise DefinitionError(f"QueryLanguage {wanted} is not supported yet (supported: JSONPath)", where)
+        for field in _NOT_YET:
+            if field in spec:
+                raise DefinitionError(f"{field} is not supported yet", where)
+        if spec.get("Type") not in TYPES:
+            raise DefinitionError(f"There is no state type {spec.get('Type')!r}", where)
+
+        def sub(inner: Mapping[str, Any], field: str, inner_silent: bool) -> str:
+            return self.machine(inner, f"{where}/{field}", (key, name), silent or inner_silent, depth + 1)
+
+        try:
+            return TYPES[spec["Type"]].compile(name, spec, LANGUAGES[wanted], sub)
+        except PathSyntaxError as error:
+            raise DefinitionError(str(error), where) from None

@@ -1,0 +1,72 @@
+"""The errors that cross the rooms of the engine.
+
+User data (definitions, inputs, task results) can only cause a `StatesError`; what callers of the API did wrong is a
+`StatewrightError` with a code.  Anything else is a bug of the engine.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DefinitionError", "StatesError", "StatewrightError", "runtime_error"]
+
+
+class StatesError(Exception):
+    """An error of the States Language: it has a name that `Retry` and `Catch` can match, and a cause in words.
+
+    Arguments:
+        error: the error name, e.g. ``"States.Runtime"`` or a name a task chose; None for a failure without one.
+        cause: the text for people, or None when there is none (AWS leaves the member out then).
+        in_state: the cause is completed by the words "An error occurred while executing the state …", as AWS does
+            for what went wrong inside the interpreter (recorded; not for failures of tasks).
+        aliases: other names under which `Retry` and `Catch` may ask for it.
+        announce: type of the history event that tells of it if nothing retries it.
+
+    Example: ``raise StatesError("States.DataLimitExceeded", "too large", in_state=False)``
+    """
+
+    def __init__(
+        self,
+        error: str | None,
+        cause: str | None = None,
+        *,
+        in_state: bool = True,
+        aliases: tuple[str, ...] = (),
+        announce: str | None = None,
+    ) -> None:
+        super().__init__(error, cause)
+        self.error = error
+        self.cause = cause
+        self.in_state = in_state
+        self.aliases = aliases
+        self.announce = announce
+
+
+def runtime_error(cause: str) -> StatesError:
+    """A `States.Runtime` error, which no `States.ALL` catches (AWS documentation, error names).
+
+    Example: ``raise runtime_error("Invalid path '$.a' : No results for path: $['a']")``
+    """
+    return StatesError("States.Runtime", cause)
+
+
+class StatewrightError(Exception):
+    """A call that the engine refuses; `code` is the name the Step Functions API uses where it has one.
+
+    Arguments:
+        code: e.g. ``"ExecutionDoesNotExist"``, ``"InvalidName"``.
+        message: what is wrong, in the caller's words, and what to do about it.
+
+    Example: ``raise StatewrightError("InvalidToken", "Invalid Token: 'Invalid token'")``
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class DefinitionError(StatewrightError):
+    """A definition that cannot be compiled; `location` is the JSON pointer of the place, e.g. ``/States/Pay/Next``."""
+
+    def __init__(self, message: str, location: str = "") -> None:
+        super().__init__("InvalidDefinition", f"{message} at {location or '/'}")
+        self.location = location

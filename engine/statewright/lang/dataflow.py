@@ -1,0 +1,106 @@
+"""What a state does with data, whatever its query language.
+
+A state type is compiled against `Language` and never learns which one it has: each language has one maker that turns
+its own fields into these functions (JSONPath: InputPath, Parameters, ResultSelector, ResultPath, OutputPath;
+JSONata: Arguments, Output).
+
+Every function gets the scope of the state, in which `$` is the state's raw input, and, where it says so, the
+effective input (JSONPath: after InputPath) or the state's result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from statewright.lang.scope import Scope
+from statewright.values import Json
+
+__all__ = ["Assign", "Catch", "Dataflow", "Items", "Language", "Rule", "Value"]
+
+Assign = Callable[[Scope, Json], Mapping[str, Json]]
+"""(scope, what `$` means here) to the variables to be assigned."""
+
+Value = Callable[[Scope, Json], Any]
+"""(scope, effective input) to the value of a field; raises StatesError where it is not of the right kind."""
+
+Items = Callable[[Scope, Json], tuple[list[Json], list[str] | None]]
+"""(scope, effective input) to a Map's items, and their names where an object is mapped over."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dataflow:
+    """The data side of a state.
+
+    Arguments:
+        effective: raw input to effective input.
+        arguments: (scope, effective input) to the arguments of the state's work.
+        output: (scope, result) to the state's output.
+        assign: (scope, result) to assigned variables, or None where the state has no Assign.
+    """
+
+    effective: Callable[[Scope], Json]
+    arguments: Callable[[Scope, Json], Json]
+    output: Callable[[Scope, Json], Json]
+    assign: Assign | None
+
+
+@dataclass(frozen=True, slots=True)
+class Catch:
+    """The data side of a catcher: (scope, Error Output) to output and variables."""
+
+    output: Callable[[Scope, Json], Json]
+    assign: Assign | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A Choice rule: its condition over (scope, effective input), and what its match means for data (None: default)."""
+
+    condition: Callable[[Scope, Json], bool]
+    output: Callable[[Scope, Json], Json] | None
+    assign: Assign | None
+
+
+class Language(Protocol):
+    """A query language: makes the functions of a state from its definition.
+
+    Arguments of all methods: `spec`, the definition of the state (or catcher, rule); `field`, the name of a field
+    without "Path".  All raise `DefinitionError` for expressions that do not parse.
+    """
+
+    name: str
+
+    def dataflow(self, spec: Mapping[str, Any]) -> Dataflow:
+        """The functions every state has."""
+
+    def catcher(self, spec: Mapping[str, Any]) -> Catch:
+        """The functions of one catcher."""
+
+    def rule(self, spec: Mapping[str, Any]) -> Rule:
+        """The functions of one Choice rule."""
+
+    def integer(self, spec: Mapping[str, Any], field: str) -> Value | None:
+        """A field that is a non-negative whole number (TimeoutSeconds, MaxConcurrency …); None where it is absent."""
+
+    def number(self, spec: Mapping[str, Any], field: str) -> Value | None:
+        """A field that is a non-negative number (ToleratedFailurePercentage); None where it is absent."""
+
+    def seconds(self, spec: Mapping[str, Any]) -> Value | None:
+        """A Wait state's Seconds."""
+
+    def timestamp(self, spec: Mapping[str, Any]) -> Value | None:
+        """A Wait state's Timestamp, as ms since 1970."""
+
+    def text(self, spec: Mapping[str, Any], field: str) -> Value | None:
+        """A field that is text (Error, Cause)."""
+
+    def credentials(self, spec: Mapping[str, Any]) -> Value | None:
+        """A Task state's Credentials.RoleArn; None where it has none."""
+
+    def items(self, spec: Mapping[str, Any]) -> Items:
+        """A Map state's items."""
+
+    def selector(self, spec: Mapping[str, Any]) -> Value | None:
+        """A Map state's ItemSelector; None where each iteration's input is the item itself."""

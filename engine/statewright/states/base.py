@@ -1,0 +1,294 @@
+"""What every state type shares: the compiled shapes, and the notebook of a single step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, ClassVar, Protocol, TypeAlias
+
+from statewright.errors import StatesError, runtime_error
+from statewright.lang.dataflow import Assign, Catch, Dataflow, Language
+from statewright.lang.scope import Entropy, Scope
+from statewright.model import Command, Event, Execution, Frame, HistoryEvent, Limits, Phase
+from statewright.recovery import Retrier
+from statewright.values import Json, Payload
+
+__all__ = [
+    "Catcher",
+    "CompileMachine",
+    "Exited",
+    "Failed",
+    "Machine",
+    "Outcome",
+    "Parked",
+    "Program",
+    "State",
+    "Turn",
+    "iso_time",
+    "recovery",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Exited:
+    """The state is done: go on to `next` (None: the machine ends) with `output`."""
+
+    output: Payload
+    next: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The state waits; `frame` says for what."""
+
+    frame: Frame
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The machine fails with an error that is nobody's business to retry or catch (a Fail state)."""
+
+    error: StatesError
+
+
+Outcome: TypeAlias = Exited | Parked | Failed
+
+
+@dataclass(frozen=True, slots=True)
+class Catcher:
+    """One member of `Catch`."""
+
+    error_equals: tuple[str, ...]
+    next: str
+    flow: Catch
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A compiled (sub-)machine.
+
+    Arguments:
+        key: JSON pointer of its place in the definition, "" for the root.
+        start_at: name of the first state.
+        states: by name.
+        owner: the Parallel or Map state whose child it is: (key of its machine, its name); None for the root.
+        silent: its events are not part of the history (children of a distributed Map).
+    """
+
+    key: str
+    start_at: str
+    states: Mapping[str, State]
+    owner: tuple[str, str] | None = None
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A compiled definition.
+
+    Arguments:
+        machines: by key; the root's key is "".
+        timeout_seconds: of the whole execution, None for none.
+        type: STANDARD or EXPRESS.
+    """
+
+    machines: Mapping[str, Machine]
+    timeout_seconds: int | None = None
+    type: str = "STANDARD"
+
+
+CompileMachine: TypeAlias = Callable[[Mapping[str, Any], str, bool], str]
+"""(definition of a sub-machine, its field, silent) to the sub-machine's key; provided by the compiler."""
+
+
+def recovery(spec: Mapping[str, Any], language: Language) -> tuple[tuple[Retrier, ...], tuple[Catcher, ...]]:
+    """The compiled `Retry` and `Catch` of a state."""
+    retriers = tuple(map(Retrier.of, spec.get("Retry", ())))
+    catchers = tuple(Catcher(tuple(c["ErrorEquals"]), c["Next"], language.catcher(c)) for c in spec.get("Catch", ()))
+    return retriers, catchers
+
+
+class State(Protocol):
+    """A compiled state.  `compile` makes it; `enter` and `resume` are the two halves of its life."""
+
+    type: ClassVar[str]
+
+    @property
+    def name(self) -> str:
+        """Unique within the definition."""
+
+    @property
+    def flow(self) -> Dataflow:
+        """What it does with data."""
+
+    @property
+    def retry(self) -> tuple[Retrier, ...]:
+        """Its retriers, in order."""
+
+    @property
+    def catch(self) -> tuple[Catcher, ...]:
+        """Its catchers, in order."""
+
+    @classmethod
+    def compile(cls, name: str, spec: Mapping[str, Any], language: Language, sub: CompileMachine) -> State:
+        """The state of a definition; raises DefinitionError for expressions that do not parse."""
+
+    def enter(self, turn: Turn) -> Outcome:
+        """Do the state's work, or order it and park (also when a retry orders it again)."""
+
+    def resume(self, turn: Turn, event: Event) -> Outcome:
+        """Take what a parked state waited for."""
+
+
+@dataclass(slots=True)
+class Turn:
+    """The notebook of one step: what is known, and what has been written so far.
+
+    Arguments:
+        program, execution, event, limits: as `step` got them.
+        frame: as it is now; replaced as the step goes on.
+        sign: makes the task token of (frame id, epoch).
+        history, commands: what the step has written.
+    """
+
+    program: Program
+    execution: Execution
+    frame: Frame
+    event: Event
+    limits: Limits
+    sign: Callable[[str, int], str]
+    entropy: Entropy
+    history: list[HistoryEvent] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+    entered: int | None = None
+    pinned: bool = False
+    drop: tuple[str, ...] = ()
+    closed: tuple[int, ...] = ()
+    keep_timers: bool = False
+
+    @property
+    def machine(self) -> Machine:
+        """The machine this frame runs."""
+        return self.program.machines[self.frame.machine]
+
+    @property
+    def state(self) -> State:
+        """The frame's current state."""
+        return self.machine.states[self.frame.state]
+
+    def record(self, type_: str, details: Mapping[str, Any] | None = None, *, side: bool = False) -> None:
+        """Write an event of the history (unless this machine's events are not part of it)."""
+        if not self.machine.silent:
+            previous = None
+            if self.event.base + len(self.history) < 2 and self.frame.id == "":
+                previous = 0  # recorded: the first two events of an execution follow nothing
+            self.history.append(HistoryEvent(type_, details, previous, side))
+
+    def command(self, command: Command) -> None:
+        """Order something, to be applied in the same commit."""
+        self.commands.append(command)
+
+    def entered_id(self) -> int:
+        """History id of the current state's Entered event.  If that event is not committed yet the id depends on the
+        length of the history, and the step is pinned to it."""
+        if self.entered is None:
+            return self.frame.entered_id  # committed earlier
+        self.pinned = True
+        return self.event.base + self.entered
+
+    def scope(self, token_epoch: int | None = None) -> Scope:
+        """What expressions of the current state see; with `token_epoch` the context holds that order's task token."""
+        return Scope(self.frame.input.value, self._context(token_epoch), self.frame.variables, self.entropy)
+
+    def _context(self, token_epoch: int | None) -> dict[str, Json]:
+        frame = self.frame
+        context = dict(_execution_context(self.execution))
+        state: dict[str, Json] = {"EnteredTime": iso_time(frame.entered_at), "Name": frame.state}
+        if self.state.type in _RETRYING:
+            state["RetryCount"] = sum(frame.retries)
+        context["State"] = state
+        if token_epoch is not None:
+            context["Task"] = {"Token": self.sign(frame.id, token_epoch)}
+        if frame.item is not None:
+            item: dict[str, Json] = {"Index": frame.item.index, "Value": frame.item.value.value}
+            if frame.item.key is not None:
+                item["Key"] = frame.item.key
+            context["Map"] = {"Item": item}
+        return context
+
+    def payload(self, value: Json) -> Payload:
+        """The payload of a value; the state's own input is not encoded a second time."""
+        return self.frame.input if value is self.frame.input.value else Payload.of(value)
+
+    def exit(self, scope: Scope, result: Json, next_: str | None) -> Exited:
+        """Leave the state with what its dataflow makes of `result`."""
+        flow = self.state.flow
+        return self.leave(scope, flow.output(scope, result), flow.assign, result, next_)
+
+    def leave(self, scope: Scope, output: Json, assign: Assign | None, dollar: Json, next_: str | None) -> Exited:
+        """Leave the state with `output`, assigning variables in which `$` is `dollar`; writes the Exited event."""
+        payload = self.payload(output)
+        self.check_size(payload)
+        details: dict[str, Any] = {"name": self.frame.state, "output": payload}
+        if assign is not None:
+            assigned = self._assign(assign(scope, dollar))
+            if assigned:  # recorded: an empty Assign leaves no trace
+                details["assignedVariables"] = assigned
+        self.record(f"{self.state.type}StateExited", details)
+        return Exited(payload, next_)
+
+    def check_size(self, payload: Payload) -> None:
+        """Refuse an output beyond the payload limit.  UTF-8 bytes are counted only when they can matter."""
+        text, limit = payload.text, self.limits.payload_bytes
+        if len(text) * 4 > limit and len(text.encode()) > limit:
+            raise StatesError(
+                "States.DataLimitExceeded",
+                f"The state/task '{self.frame.state}' returned a result with a size exceeding the maximum number of "
+                "bytes service limit.",
+                in_state=False,
+            )
+
+    def _assign(self, assigned: Mapping[str, Json]) -> dict[str, Payload]:
+        """Set variables from the next state on; returns them as the history shows them."""
+        frame = self.frame
+        payloads = {name: Payload.of(value) for name, value in assigned.items()}
+        for name, payload in payloads.items():
+            if name in frame.variables and name not in frame.own_variables:
+                raise runtime_error(f"The variable '{name}' belongs to an outer scope and cannot be assigned here.")
+            if len(payload.text.encode()) > self.limits.variable_bytes:
+                raise runtime_error(f"The variable '{name}' exceeds the maximum size of a variable.")
+        variables = {**frame.variables, **assigned}
+        if sum(len(payload.text) for payload in payloads.values()) > self.limits.variable_bytes:
+            raise runtime_error("The variables of one Assign exceed the maximum size.")
+        self.frame = replace(frame, variables=variables, own_variables=frame.own_variables | payloads.keys())
+        return payloads
+
+    def park(self, phase: Phase, **changes: Any) -> Parked:
+        """Wait in the current state; the epoch rises, so answers to earlier orders are void."""
+        return Parked(replace(self.frame, phase=phase, epoch=self.frame.epoch + 1, **changes))
+
+
+_RETRYING = frozenset({"Task", "Parallel", "Map"})
+"""State types whose context has a RetryCount (recorded)."""
+
+
+@lru_cache(maxsize=4096)
+def _execution_context(execution: Execution) -> dict[str, Json]:
+    about: dict[str, Json] = {
+        "Id": execution.arn,
+        "Input": execution.input.value,
+        "Name": execution.name,
+        "RoleArn": execution.role_arn,
+        "StartTime": iso_time(execution.started_at),
+    }
+    if execution.type == "STANDARD":  # recorded: an Express execution has no RedriveCount
+        about["RedriveCount"] = 0
+    return {"Execution": about, "StateMachine": {"Id": execution.machine_arn, "Name": execution.machine_name}}
+
+
+def iso_time(at: int) -> str:
+    """A time as the context object shows it.  Example: ``iso_time(0) == "1970-01-01T00:00:00.000Z"``"""
+    moment = datetime.fromtimestamp(at / 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"

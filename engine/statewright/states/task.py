@@ -1,0 +1,199 @@
+"""Task: work done outside the engine, by a handler, an activity worker, or whoever holds the task token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
+
+from statewright.errors import StatesError
+from statewright.lang.dataflow import Dataflow, Language, Value
+from statewright.lang.scope import Scope
+from statewright.model import (
+    Event,
+    Phase,
+    StartTask,
+    StartTimer,
+    TaskAnswer,
+    TaskKind,
+    TaskOrder,
+    TaskSubmitted,
+    TimerFired,
+    TimerKind,
+)
+from statewright.recovery import Retrier
+from statewright.states.base import Catcher, CompileMachine, Outcome, Parked, Turn, recovery
+
+__all__ = ["Resource", "Task"]
+
+_SERVICE: Final = re.compile(r"arn:[^:]*:states:[^:]*:[^:]*:((?:aws-sdk:)?[^:]+):(.+)")
+_ACTIVITY: Final = re.compile(r"arn:[^:]*:states:[^:]*:[^:]*:activity:.+")
+_TOKEN_SUFFIX: Final = ".waitForTaskToken"
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """A parsed `Resource`: who does the work, and which family of history events tells of it.
+
+    Arguments:
+        text: verbatim.
+        kind: who answers, and how.
+        family: prefix of the event types: LambdaFunction, Task or Activity.
+        service, action: of an integration, e.g. ``lambda`` and ``invoke.waitForTaskToken``; "" otherwise.
+    """
+
+    text: str
+    kind: TaskKind
+    family: str
+    service: str = ""
+    action: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Resource:
+        """Activity ARNs and `arn:…:states:::service:action` are recognised; all else (Lambda ARNs, plain names) is a
+        function.
+
+        Example: ``Resource.parse("arn:aws:states:::lambda:invoke").service == "lambda"``
+        """
+        if _ACTIVITY.fullmatch(text):
+            return cls(text, TaskKind.ACTIVITY, "Activity")
+        kind = TaskKind.TOKEN if text.endswith(_TOKEN_SUFFIX) else TaskKind.CALL
+        service = _SERVICE.fullmatch(text)
+        if service:
+            return cls(text, kind, "Task", service[1], service[2])
+        return cls(text, kind, "LambdaFunction")
+
+    @property
+    def has_token(self) -> bool:
+        """Is there a task token in the context object?"""
+        return self.kind is not TaskKind.CALL
+
+    @property
+    def shown(self) -> str:
+        """How a message about its result names it (recorded: the ARN of a function, the name of a service)."""
+        return self.service or self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Orders work and waits for the answer."""
+
+    type: ClassVar[str] = "Task"
+    name: str
+    flow: Dataflow
+    next: str | None
+    resource: Resource
+    timeout: Value | None
+    heartbeat: Value | None
+    credentials: Value | None
+    retry: tuple[Retrier, ...] = ()
+    catch: tuple[Catcher, ...] = ()
+
+    @classmethod
+    def compile(cls, name: str, spec: Mapping[str, Any], language: Language, sub: CompileMachine) -> Task:  # noqa: ARG003
+        """See `State.compile`."""
+        return cls(
+            name,
+            language.dataflow(spec),
+            spec.get("Next"),
+            Resource.parse(spec["Resource"]),
+            language.integer(spec, "TimeoutSeconds"),
+            language.integer(spec, "HeartbeatSeconds"),
+            language.credentials(spec),
+            *recovery(spec, language),
+        )
+
+    def enter(self, turn: Turn) -> Outcome:
+        """Order the work; a retry evaluates the arguments anew, since the context has a new RetryCount (recorded)."""
+        epoch = turn.frame.epoch + 1
+        scope = turn.scope(epoch if self.resource.has_token else None)
+        effective = self.flow.effective(scope)
+        arguments = turn.payload(self.flow.arguments(scope, effective))
+        timeout = self.timeout and self.timeout(scope, effective)
+        heartbeat = self.heartbeat and self.heartbeat(scope, effective)
+        self._check_arguments(turn, arguments)
+        order = TaskOrder(self.resource.kind, self.resource.text, arguments, timeout, heartbeat)
+        self._record_scheduled(turn, order, self.credentials and self.credentials(scope, effective))
+        if self.resource.kind is not TaskKind.ACTIVITY:
+            self._record(turn, "Started")
+        turn.command(StartTask(order))
+        if timeout is not None:
+            turn.command(StartTimer(TimerKind.TIMEOUT, delay=timeout * 1000))
+        if heartbeat is not None:
+            turn.command(StartTimer(TimerKind.HEARTBEAT, delay=heartbeat * 1000))
+        return turn.park(Phase.TASK, task=order)
+
+    def resume(self, turn: Turn, event: Event) -> Outcome:
+        """The answer came, the task was taken or submitted, or its time is over."""
+        match event:
+            case TaskSubmitted(worker=worker, output=output):
+                return self._submitted(turn, worker, output)
+            case TimerFired(kind=kind):
+                # Recorded: a missed heartbeat is reported as States.Timeout too, and neither has a cause.
+                error = "States.HeartbeatTimeout" if kind is TimerKind.HEARTBEAT else "States.Timeout"
+                self._record(turn, "TimedOut", error=error)
+                raise StatesError(error, None, in_state=False)
+            case TaskAnswer(output=output, failed=False) if output is not None:
+                return self._succeeded(turn, output)
+            case TaskAnswer(error=error, cause=cause):
+                self._record(turn, "Failed", error=error, cause=cause)
+                raise StatesError(error, cause, in_state=False)
+        raise AssertionError(f"a task is not resumed by {type(event).__name__}")  # pragma: no cover
+
+    def _submitted(self, turn: Turn, worker: str | None, output: Any) -> Outcome:
+        turn.keep_timers = True
+        order = turn.frame.task
+        assert order is not None  # noqa: S101  a frame in Phase.TASK has one
+        if self.resource.kind is TaskKind.ACTIVITY:
+            self._record(turn, "Started", **({"workerName": worker} if worker else {}))
+        else:
+            self._record(turn, "Submitted", output=output)
+        return Parked(replace(turn.frame, task=replace(order, submitted=True)))
+
+    def _succeeded(self, turn: Turn, output: Any) -> Outcome:
+        limit = turn.limits.payload_bytes
+        if len(output.text) * 4 > limit and len(output.text.encode()) > limit:
+            error = StatesError(
+                "States.DataLimitExceeded",
+                f"The state/task '{self.resource.shown}' returned a result with a size exceeding the maximum number "
+                "of bytes service limit.",
+                in_state=False,
+            )
+            self._record(turn, "Failed", error=error.error, cause=error.cause)
+            raise error
+        self._record(turn, "Succeeded", output=output)
+        return turn.exit(self._result_scope(turn), output.value, self.next)
+
+    def _result_scope(self, turn: Turn) -> Scope:
+        return turn.scope(turn.frame.epoch if self.resource.has_token else None)
+
+    def _check_arguments(self, turn: Turn, arguments: Any) -> None:
+        limit = turn.limits.payload_bytes
+        if arguments is not turn.frame.input and len(arguments.text) * 4 > limit:
+            turn.check_size(arguments)
+
+    def _record_scheduled(self, turn: Turn, order: TaskOrder, credentials: Any) -> None:
+        details: dict[str, Any] = {}
+        if self.resource.family == "Task":
+            details["parameters"] = order.arguments
+            details["region"] = turn.execution.arn.split(":")[3]
+            details["resource"] = self.resource.action
+            details["resourceType"] = self.resource.service
+        else:
+            details["input"] = order.arguments
+            details["resource"] = self.resource.text
+        if order.timeout_seconds is not None:
+            details["timeoutInSeconds"] = order.timeout_seconds
+        if order.heartbeat_seconds is not None:
+            details["heartbeatInSeconds"] = order.heartbeat_seconds
+        if credentials is not None:
+            details["taskCredentials"] = {"roleArn": credentials}
+        turn.record(f"{self.resource.family}Scheduled", details)
+
+    def _record(self, turn: Turn, what: str, **details: Any) -> None:
+        """An event of the task's family; members that are None are left out, as AWS does."""
+        shown = {name: value for name, value in details.items() if value is not None}
+        if self.resource.family == "Task":
+            shown |= {"resource": self.resource.action, "resourceType": self.resource.service}
+        turn.record(f"{self.resource.family}{what}", shown)

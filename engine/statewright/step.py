@@ -1,0 +1,317 @@
+"""The centre of the engine: one pure function, `step(program, execution, frame, event)`.
+
+A frame is always in one of six phases.  It enters a state (ENTER) and either leaves it in the same step (Pass, Choice,
+Succeed, Fail, a Wait that is over) or parks: in TASK until an answer comes, in WAIT until a timer fires, in JOIN until
+its children have ended, in RETRY until a back-off is over.  What may happen in which phase is the table `LEGAL`; every
+other event, and every event of an earlier epoch (a duplicate, a late timer, an answer after a retry), changes nothing.
+
+One step is one transition: it finishes the state the frame was parked in, if any, and enters at most one state.  Time
+and chance come with the event, so equal arguments give equal answers.  User data can only raise StatesError, which is
+caught in one place, `_guarded`, and given to the state's retriers and catchers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from statewright.errors import StatesError
+from statewright.lang.scope import Entropy
+from statewright.model import (
+    Continue,
+    EndExecution,
+    Event,
+    Execution,
+    Finish,
+    Frame,
+    HistoryEvent,
+    Joined,
+    Limits,
+    Phase,
+    StartTimer,
+    Step,
+    Stopped,
+    TaskAnswer,
+    TaskSubmitted,
+    TimerFired,
+    TimerKind,
+)
+from statewright.recovery import error_output, find_retrier, matches, retry_delay
+from statewright.states.base import Exited, Failed, Outcome, Parked, Program, Turn
+from statewright.states.containers import Map
+from statewright.values import Payload
+
+__all__ = ["LEGAL", "Program", "begin", "fail", "step"]
+
+_DEFAULT_LIMITS: Final = Limits()
+
+
+def _no_token(frame_id: str, epoch: int) -> str:
+    return f"{frame_id}#{epoch}"
+
+
+def begin(program: Program, execution: Execution) -> Step:
+    """The first commit of an execution: its ExecutionStarted event and a root frame about to enter the first state.
+
+    Example: ``begin(program, execution).frame.phase is Phase.ENTER``
+    """
+    frame = Frame("", "", "", program.machines[""].start_at, execution.input)
+    started = HistoryEvent("ExecutionStarted", {"input": execution.input, "roleArn": execution.role_arn}, previous=0)
+    if program.timeout_seconds is None:
+        return Step(frame, (started,))
+    return Step(frame, (started,), (StartTimer(TimerKind.EXECUTION, delay=program.timeout_seconds * 1000),))
+
+
+def step(
+    program: Program,
+    execution: Execution,
+    frame: Frame,
+    event: Event,
+    limits: Limits = _DEFAULT_LIMITS,
+    sign: Callable[[str, int], str] = _no_token,
+) -> Step:
+    """What `frame` does about `event`: its next form, the history it writes, and the commands to commit with it.
+
+    Arguments:
+        program, execution: compiled definition and constants of the execution.
+        frame: as it was last committed.
+        event: what happened.
+        limits: sizes beyond which executions fail.
+        sign: makes the task token of (frame id, epoch).
+
+    An event that is not due in the frame's phase, or is of another epoch, gives the same frame and no history.
+
+    Example: ``step(program, execution, frame, Continue(at=0, entropy="")).history[0].type == "PassStateEntered"``
+    """
+    turn = Turn(program, execution, frame, event, limits, sign, Entropy(event.entropy))
+    if isinstance(event, Stopped):
+        return _end_early(turn, "ABORTED", "ExecutionAborted", event.error, event.cause, event.open)
+    if isinstance(event, TimerFired) and event.kind is TimerKind.EXECUTION:
+        return _end_early(turn, "TIMED_OUT", "ExecutionTimedOut", "States.Timeout", None, event.open)
+    react = LEGAL.get((frame.phase, type(event)))
+    if react is None or (frame.phase is not Phase.ENTER and event.epoch != frame.epoch):
+        return Step(frame, keep_timers=True)
+    outcome = react(turn, event)
+    if isinstance(outcome, Exited) and outcome.next is not None:
+        _move(turn, outcome)
+        if frame.phase is not Phase.ENTER:  # the state was parked in before: this step may still enter one
+            outcome = _enter(turn, event)
+            if isinstance(outcome, Exited) and outcome.next is not None:
+                _move(turn, outcome)
+    return _conclude(turn, outcome)
+
+
+def fail(program: Program, execution: Execution, frame: Frame, event: Event, cause: str) -> Step:
+    """Give up on a frame the engine itself cannot go on with: its machine fails with States.Runtime.
+
+    Example: ``fail(program, execution, frame, event, "delivered 5 times without success")``
+    """
+    turn = Turn(program, execution, frame, event, _DEFAULT_LIMITS, _no_token, Entropy(event.entropy))
+    return _conclude(turn, Failed(StatesError("States.Runtime", cause, in_state=False)))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Reactions
+# ---------------------------------------------------------------------------------------------------------------------
+def _enter(turn: Turn, event: Event) -> Outcome:
+    """Enter the frame's state; a child that never ran begins its machine first."""
+    if turn.frame.state == "":
+        failed = _begin_child(turn)
+        if failed is not None:
+            return failed
+    frame = turn.frame
+    turn.frame = replace(
+        frame, visit=frame.visit + 1, entered_at=event.at, retries=(), task=None, fork=None, phase=Phase.ENTER
+    )
+    state = turn.state
+    turn.record(f"{state.type}StateEntered", {"name": state.name, "input": frame.input})
+    turn.entered = len(turn.history) or None
+    return _guarded(turn, lambda: state.enter(turn))
+
+
+def _begin_child(turn: Turn) -> Failed | None:
+    """A branch or iteration starts: its first state, and for a Map the iteration's event and selected input."""
+    child = turn.frame
+    machine = turn.machine
+    payload = child.input
+    if child.item is not None and machine.owner is not None:
+        owner_key, owner_name = machine.owner
+        turn.record("MapIterationStarted", {"name": owner_name, "index": child.item.index})
+        fork = child.fork
+        if fork is not None and fork.input is not None:
+            owner = turn.program.machines[owner_key].states[owner_name]
+            assert isinstance(owner, Map)  # noqa: S101  only Map states have items
+            turn.frame = replace(child, machine=owner_key, state=owner_name, input=fork.input, entered_at=turn.event.at)
+            try:
+                payload = owner.select(turn)
+            except StatesError as error:
+                failure = Failed(_located(turn, error))
+                turn.frame = replace(child, state=machine.start_at)
+                return failure
+    turn.frame = replace(child, state=machine.start_at, input=payload)
+    return None
+
+
+def _resume(turn: Turn, event: Event) -> Outcome:
+    state = turn.state
+    return _guarded(turn, lambda: state.resume(turn, event))
+
+
+def _again(turn: Turn, event: Event) -> Outcome:  # noqa: ARG001
+    """A back-off is over: the state orders its work once more, within the same visit."""
+    state = turn.state
+    return _guarded(turn, lambda: state.enter(turn))
+
+
+LEGAL: Final[dict[tuple[Phase, type[Event]], Callable[[Turn, Any], Outcome]]] = {
+    (Phase.ENTER, Continue): _enter,
+    (Phase.TASK, TaskAnswer): _resume,
+    (Phase.TASK, TaskSubmitted): _resume,
+    (Phase.TASK, TimerFired): _resume,
+    (Phase.WAIT, TimerFired): _resume,
+    (Phase.RETRY, TimerFired): _again,
+    (Phase.JOIN, Joined): _resume,
+}
+"""What may happen in which phase, and what is done about it."""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Errors
+# ---------------------------------------------------------------------------------------------------------------------
+def _guarded(turn: Turn, act: Callable[[], Outcome]) -> Outcome:
+    """The one place where errors of user data are caught."""
+    try:
+        return act()
+    except StatesError as error:
+        return _recover(turn, _located(turn, error))
+
+
+def _located(turn: Turn, error: StatesError) -> StatesError:
+    """The error with AWS's words about where it happened, if it is of the kind that has them (recorded)."""
+    if not error.in_state:
+        return error
+    where = f"An error occurred while executing the state '{turn.frame.state}' (entered at the event id "
+    cause = f"{where}#{turn.entered_id()}). {error.cause}"
+    return StatesError(error.error, cause, in_state=False, aliases=error.aliases, announce=error.announce)
+
+
+def _recover(turn: Turn, error: StatesError) -> Outcome:
+    """Retry first, then Catch in order, else the machine fails (States Language, "Errors")."""
+    frame, state = turn.frame, turn.state
+    index = find_retrier(state.retry, frame.retries, error)
+    if index is not None:
+        used = frame.retries or (0,) * len(state.retry)
+        turn.commands.clear()
+        delay = retry_delay(state.retry[index], used[index], turn.entropy.uniform)
+        turn.command(StartTimer(TimerKind.RETRY, delay=delay))
+        counts = tuple(count + (place == index) for place, count in enumerate(used))
+        turn.keep_timers = False
+        return turn.park(Phase.RETRY, retries=counts, task=None, fork=None)
+    if error.announce is not None:
+        turn.record(error.announce)
+    turn.commands.clear()
+    for catcher in state.catch:
+        if matches(catcher.error_equals, error.error, error.aliases):
+            scope, output = turn.scope(), error_output(error)
+            try:
+                return turn.leave(scope, catcher.flow.output(scope, output), catcher.flow.assign, output, catcher.next)
+            except StatesError as second:
+                return Failed(_located(turn, second))
+    return Failed(error)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Endings
+# ---------------------------------------------------------------------------------------------------------------------
+def _move(turn: Turn, exited: Exited) -> None:
+    assert exited.next is not None  # noqa: S101
+    turn.frame = replace(
+        turn.frame, state=exited.next, input=exited.output, phase=Phase.ENTER, retries=(), task=None, fork=None
+    )
+
+
+def _conclude(turn: Turn, outcome: Outcome) -> Step:
+    if isinstance(outcome, Parked):
+        turn.frame = outcome.frame
+    elif isinstance(outcome, Failed):
+        _machine_failed(turn, outcome.error)
+    elif outcome.next is None:
+        _machine_succeeded(turn, outcome.output)
+    _limit_history(turn)
+    return Step(
+        turn.frame,
+        tuple(turn.history),
+        tuple(turn.commands),
+        turn.pinned,
+        turn.entered,
+        turn.drop,
+        turn.closed,
+        turn.keep_timers,
+    )
+
+
+def _machine_succeeded(turn: Turn, output: Payload) -> None:
+    frame, owner = turn.frame, turn.machine.owner
+    turn.frame = replace(frame, phase=Phase.DONE)
+    if owner is None:
+        turn.record("ExecutionSucceeded", {"output": output})
+        turn.command(EndExecution("SUCCEEDED", output))
+        return
+    if frame.item is not None:
+        turn.record("MapIterationSucceeded", {"name": owner[1], "index": frame.item.index}, side=True)
+    turn.command(Finish(output))
+
+
+def _machine_failed(turn: Turn, error: StatesError) -> None:
+    frame, owner = turn.frame, turn.machine.owner
+    turn.frame = replace(frame, phase=Phase.DONE)
+    if owner is None:
+        turn.record("ExecutionFailed", _error_details(error.error, error.cause))
+        turn.command(EndExecution("FAILED", error=error.error, cause=error.cause))
+        return
+    if frame.item is not None:
+        turn.record("MapIterationFailed", {"name": owner[1], "index": frame.item.index}, side=True)
+    if turn.state.type == "Task":
+        turn.record("TaskStateAborted", side=True)  # recorded after a task that failed its branch or iteration
+    turn.command(Finish(error=error.error, cause=error.cause, failed=True))
+
+
+def _end_early(
+    turn: Turn, status: str, type_: str, error: str | None, cause: str | None, open_: tuple[Frame, ...]
+) -> Step:
+    """The execution is stopped or out of time, wherever it is; what still runs is dropped without events."""
+    frame = turn.frame
+    if frame.phase is Phase.DONE:
+        return Step(frame, keep_timers=True)
+    turn.record(type_, _error_details(error, cause))
+    return Step(
+        replace(frame, phase=Phase.DONE),
+        tuple(turn.history),
+        (EndExecution(status, error=error, cause=cause),),
+        drop=tuple(child.id for child in open_),
+        closed=(frame.epoch,) if frame.phase is Phase.JOIN else (),
+    )
+
+
+def _limit_history(turn: Turn) -> None:
+    """The event that reaches the limit is the failure itself (measured on AWS: event 25,000 is ExecutionFailed)."""
+    limit = turn.limits.history_events
+    if turn.event.base + len(turn.history) < limit or turn.machine.silent:
+        return
+    if isinstance(turn.commands[-1] if turn.commands else None, EndExecution):
+        return
+    del turn.history[max(limit - 1 - turn.event.base, 0) :]
+    cause = f"The execution reached the maximum number of history events ({limit})."
+    turn.commands.clear()
+    turn.frame = replace(turn.frame, phase=Phase.DONE)
+    turn.entered = None
+    if turn.machine.owner is None:
+        turn.record("ExecutionFailed", _error_details("States.Runtime", cause))
+        turn.command(EndExecution("FAILED", error="States.Runtime", cause=cause))
+    else:
+        turn.command(Finish(error="States.Runtime", cause=cause, failed=True))
+
+
+def _error_details(error: str | None, cause: str | None) -> dict[str, Any]:
+    return {name: value for name, value in (("error", error), ("cause", cause)) if value is not None}

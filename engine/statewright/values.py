@@ -1,0 +1,143 @@
+"""JSON values: the one place that encodes and decodes them.
+
+Numbers stay what they are: integers of any size are exact, floats are finite.  `msgspec` keeps big integers and
+refuses lone surrogates; `NaN` and infinities are refused here, because they are not JSON.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, TypeAlias
+
+import msgspec
+
+__all__ = ["Json", "Payload", "check", "decode", "encode", "json_type", "same"]
+
+Json: TypeAlias = Any
+"""None, bool, int, float, str, list of Json, or dict from str to Json.  Values are never changed once made."""
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+def encode(value: Json) -> str:
+    """`value` as compact JSON text.
+
+    Raises ValueError if it is not JSON (a lone surrogate, an object that has no JSON form).
+
+    Example: ``encode({"a": [1, 2.0]}) == '{"a":[1,2.0]}'``
+    """
+    try:
+        return _encoder.encode(value).decode()
+    except (TypeError, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ValueError(f"not a JSON value: {error}") from None
+
+
+def decode(text: str | bytes) -> Json:
+    """The value of a JSON text; ValueError where it is not JSON (also for NaN, 1e400 and nesting beyond reason).
+
+    Example: ``decode('[1, 2]') == [1, 2]``
+    """
+    try:
+        return _decoder.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+        raise ValueError(str(error) or "nested too deeply") from None
+
+
+def check(value: Json, depth: int = 0) -> None:
+    """Refuse what Python allows in a tree of values and JSON does not, e.g. in the result of a task handler.
+
+    Raises ValueError with the reason: NaN or infinity, keys that are not text, foreign types, nesting over 500.
+    """
+    if depth > 500:
+        raise ValueError("nested more than 500 levels deep")
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"an object key must be text, not {type(key).__name__}")
+            check(member, depth + 1)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            check(member, depth + 1)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"{value} is not a JSON number")
+    elif value is not None and not isinstance(value, str | int | bool):
+        raise ValueError(f"a {type(value).__name__} is not a JSON value")
+
+
+def json_type(value: Json) -> str:
+    """The JSON name of a value's type: null, boolean, number, string, array or object."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, int | float):
+        return "number"
+    if isinstance(value, str):
+        return "string"
+    return "array" if isinstance(value, list) else "object"
+
+
+def same(a: Json, b: Json) -> bool:
+    """Deep equality as JSON has it: ``1 == 1.0``, but ``1 != true``."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    return (type(a) is type(b) and bool(a == b)) or (_number(a) and _number(b) and bool(a == b))
+
+
+def _number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+class Payload:
+    """A JSON value together with its text, each made once and only when asked for.
+
+    State input flows from state to state, into history and into the store: it is encoded one time.
+
+    Example: ``Payload.of({"a": 1}).text == '{"a":1}'``, ``Payload.parse('[1]').value == [1]``
+    """
+
+    __slots__ = ("_text", "_value")
+    _unset: Any = object()
+
+    def __init__(self, value: Json = _unset, text: str | None = None) -> None:
+        self._value = value
+        self._text = text
+
+    @classmethod
+    def of(cls, value: Json) -> Payload:
+        """The payload of a value."""
+        return cls(value)
+
+    @classmethod
+    def parse(cls, text: str) -> Payload:
+        """The payload of a JSON text; the text is decoded when the value is first asked for."""
+        return cls(text=text)
+
+    @property
+    def value(self) -> Json:
+        """The value; ValueError if the text is not JSON."""
+        if self._value is Payload._unset:
+            self._value = decode(self._text or "")
+        return self._value
+
+    @property
+    def text(self) -> str:
+        """Compact JSON text; ValueError if the value is not JSON."""
+        if self._text is None:
+            self._text = encode(self._value)
+        return self._text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Payload) and same(self.value, other.value)
+
+    def __hash__(self) -> int:
+        return hash(self.text)
+
+    def __repr__(self) -> str:
+        return f"Payload({self.text})"
