@@ -6,7 +6,14 @@ User data (definitions, inputs, task results) can only cause a `StatesError`; wh
 
 from __future__ import annotations
 
-__all__ = ["DefinitionError", "StatesError", "StatewrightError", "runtime_error"]
+from typing import Final
+
+__all__ = ["CAUSE_LENGTH", "ERROR_LENGTH", "DefinitionError", "StatesError", "StatewrightError", "runtime_error"]
+
+
+ERROR_LENGTH: Final = 256
+CAUSE_LENGTH: Final = 32_768
+"""Longest error name and cause, in characters; longer ones are cut (API model)."""
 
 
 class StatesError(Exception):
@@ -33,8 +40,8 @@ class StatesError(Exception):
         announce: str | None = None,
     ) -> None:
         super().__init__(error, cause)
-        self.error = error
-        self.cause = cause
+        self.error = error if error is None else error[:ERROR_LENGTH]
+        self.cause = cause if cause is None else cause[:CAUSE_LENGTH]
         self.in_state = in_state
         self.aliases = aliases
         self.announce = announce

@@ -7,14 +7,17 @@ refuses lone surrogates; `NaN` and infinities are refused here, because they are
 from __future__ import annotations
 
 import math
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
-__all__ = ["Json", "Payload", "check", "decode", "encode", "json_type", "same"]
+__all__ = ["Json", "Payload", "check", "decode", "encode", "json_type", "same", "weight"]
 
 Json: TypeAlias = Any
 """None, bool, int, float, str, list of Json, or dict from str to Json.  Values are never changed once made."""
+
+_DEPTH: Final = 500
+"""Nesting beyond this is refused everywhere, so that no recursive walk over a value can fail."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
@@ -39,18 +42,22 @@ def decode(text: str | bytes) -> Json:
     Example: ``decode('[1, 2]') == [1, 2]``
     """
     try:
-        return _decoder.decode(text)
+        value = _decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
         raise ValueError(str(error) or "nested too deeply") from None
+    openings = ("[", "{") if isinstance(text, str) else (b"[", b"{")
+    if text.count(openings[0]) + text.count(openings[1]) > _DEPTH:  # type: ignore[arg-type]
+        check(value)
+    return value
 
 
 def check(value: Json, depth: int = 0) -> None:
     """Refuse what Python allows in a tree of values and JSON does not, e.g. in the result of a task handler.
 
-    Raises ValueError with the reason: NaN or infinity, keys that are not text, foreign types, nesting over 500.
+    Raises ValueError with the reason: NaN or infinity, keys that are not text, foreign types, nesting over 500 levels.
     """
-    if depth > 500:
-        raise ValueError("nested more than 500 levels deep")
+    if depth > _DEPTH:
+        raise ValueError(f"nested more than {_DEPTH} levels deep")
     if isinstance(value, dict):
         for key, member in value.items():
             if not isinstance(key, str):
@@ -64,6 +71,26 @@ def check(value: Json, depth: int = 0) -> None:
             raise ValueError(f"{value} is not a JSON number")
     elif value is not None and not isinstance(value, str | int | bool):
         raise ValueError(f"a {type(value).__name__} is not a JSON value")
+
+
+def weight(value: Json, _known: dict[int, int] | None = None) -> int:
+    """About how long the JSON text of a value would be, without making it.
+
+    Parts that occur more than once are visited once, so a small value that stands for a huge text is weighed quickly.
+
+    Example: ``weight(["abc", 1]) >= len('["abc",1]')``
+    """
+    if isinstance(value, str):
+        return len(value) + 3
+    if not isinstance(value, dict | list):
+        return 8
+    known = {} if _known is None else _known
+    if id(value) not in known:
+        if isinstance(value, dict):
+            known[id(value)] = 2 + sum(len(key) + 4 + weight(member, known) for key, member in value.items())
+        else:
+            known[id(value)] = 2 + sum(weight(member, known) + 1 for member in value)
+    return known[id(value)]
 
 
 def json_type(value: Json) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 from statewright.lang.pattern import Pattern
 from statewright.lang.scope import MISSING
 from statewright.lang.segments import Segment, Test, Walk, select
-from statewright.values import Json, json_type, same
+from statewright.values import Json, decode, json_type, same
 
 __all__ = ["RELATIONS", "All", "Any", "Comparison", "Exists", "Literal", "Matches", "Not", "Operand", "Query"]
 
@@ -83,6 +83,20 @@ class Any:
         return any(test(node, walk) for test in self.tests)
 
 
+def _weight(value: Json, walk: Walk) -> int:
+    """How many values there are in `value`: what a deep comparison may have to look at."""
+    size = 1
+    if isinstance(value, list | dict):
+        waiting = [value]
+        while waiting:
+            node = waiting.pop()
+            if isinstance(node, list | dict):
+                size += len(node)
+                walk.spend(len(node))  # here, so that counting itself cannot get out of hand
+                waiting.extend(node.values() if isinstance(node, dict) else node)
+    return size
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """``operand operator operand``; `relation` is a key of `RELATIONS`."""
@@ -93,8 +107,8 @@ class Comparison:
 
     def __call__(self, node: Json, walk: Walk) -> bool:
         left, right = self.left(node, walk), self.right(node, walk)
-        if self.relation in _OF_EACH:
-            walk.spend(_weight(left) * _weight(right))
+        sizes = _weight(left, walk), _weight(right, walk)
+        walk.spend(sizes[0] * sizes[1] if self.relation in _OF_EACH else min(sizes))
         return RELATIONS[self.relation](left, right)
 
 
@@ -130,8 +144,8 @@ def _equal(left: Json, right: Json) -> bool:
     types = json_type(left), json_type(right)
     if types == ("number", "string"):
         try:
-            return bool(float(right) == left)
-        except (ValueError, OverflowError):
+            return same(left, decode(right))
+        except ValueError:
             return False
     if types == ("string", "number"):
         return bool(left == repr(right))
@@ -189,10 +203,6 @@ def _exists(left: Json, right: Json) -> bool:
 
 
 _OF_EACH: Final = frozenset({"in", "nin", "contains", "all", "subsetof", "anyof", "noneof"})
-
-
-def _weight(value: Json) -> int:
-    return len(value) + 1 if isinstance(value, list) else 1
 
 
 RELATIONS: Final[dict[str, Callable[[Json, Json], bool]]] = {

@@ -100,7 +100,7 @@ _string: Final = partial(_typed, "string")
 
 
 def _integer(value: Json) -> int:
-    """A number, rounded half up to an integer of 32 bits as Java's ``Math.round`` does (recorded: asl.md 1.6)."""
+    """A number, rounded half up to an integer of 32 bits as Java's ``Math.round`` does (recorded on AWS)."""
     number = _typed("number", value)
     rounded: int = number if isinstance(number, int) else math.floor(number + 0.5)
     if rounded not in _INT32:
@@ -275,7 +275,7 @@ def json_merge(first: dict[str, Json], second: dict[str, Json], _deep: bool) -> 
 
 @_intrinsic("StringToJson", _string)
 def string_to_json(text: str) -> Json:
-    """The value of a JSON text; of a blank text, null (recorded: asl.md 1.6)."""
+    """The value of a JSON text; of a blank text, null (recorded on AWS)."""
     if not text.strip():
         return None
     try:
@@ -302,7 +302,7 @@ def math_random(entropy: Entropy, start: int, end: int, seed: int | None = None)
 
 @_intrinsic("MathAdd", _integer, _integer)
 def math_add(first: int, second: int) -> Json:
-    """The sum of two numbers, each rounded before: 1.5 + 1.51 is 4 (recorded: asl.md 1.6)."""
+    """The sum of two numbers, each rounded before: 1.5 + 1.51 is 4 (recorded on AWS)."""
     return first + second
 
 

@@ -53,7 +53,7 @@ class Intrinsic:
         """The value of the call.
 
         Raises States.Runtime ``The function '…' had the following error: …`` where a path leads to nothing or an
-        argument is not right (measured on AWS: asl.md 1.6).
+        argument is not right (measured on AWS).
         """
         try:
             return _evaluate(self._call, scope)
@@ -78,7 +78,7 @@ def _evaluate(node: _Node, scope: Scope) -> Json:
     return node.function.apply([_evaluate(argument, scope) for argument in node.arguments], scope.entropy)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def compile_intrinsic(text: str) -> Intrinsic:
     """The intrinsic function call that `text` is.
 

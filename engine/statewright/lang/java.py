@@ -30,7 +30,7 @@ def double_text(number: float) -> str:
 
 
 def display(value: Json) -> str:
-    """A value as `States.Format` writes it: text as it is, maps as ``{a=1, b=[]}`` (recorded: asl.md 1.6).
+    """A value as `States.Format` writes it: text as it is, maps as ``{a=1, b=[]}`` (recorded on AWS).
 
     Example: ``display({"Arg1": 1, "Arg2": []}) == "{Arg1=1, Arg2=[]}"``
     """

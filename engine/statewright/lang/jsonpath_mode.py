@@ -15,7 +15,7 @@ from statewright.lang.dataflow import Assign, Catch, Dataflow, Items, Rule, Valu
 from statewright.lang.jsonpath import Path, compile_path
 from statewright.lang.scope import MISSING, Scope, as_text
 from statewright.lang.template import compile_expression, compile_template
-from statewright.lang.timestamps import parse_timestamp
+from statewright.lang.timestamps import parse_instant
 from statewright.values import Json
 
 __all__ = ["JSONPATH", "JsonPathLanguage"]
@@ -202,13 +202,13 @@ class JsonPathLanguage:
 
         def value(scope: Scope, effective: Json) -> int:
             found = source(scope, effective)
-            moment = parse_timestamp(found) if isinstance(found, str) else None
+            moment = parse_instant(found) if isinstance(found, str) else None
             if moment is None:
                 raise runtime_error(
                     "The TimestampPath parameter does not reference a valid ISO-8601 extended offset date-time "
                     f"format string: {path} == {_shown(found)}"
                 )
-            return int(moment.timestamp() * 1000)
+            return moment // 1_000_000
 
         return value
 

@@ -95,7 +95,7 @@ class _Parser:
             raise scanner.error("a path must not end with '.'")
         if char == ".":
             raise scanner.unexpected()
-        if char == "[":  # '$.[0]' is the same as '$[0]' (recorded in worked examples; Jayway's rule)
+        if char == "[":  # '$.[0]' is the same as '$[0]' (AWS's own example workflows do it; Jayway's rule)
             return self._bracket(segments, depth)
         if scanner.accept("*"):
             return Wildcard()

@@ -17,7 +17,7 @@ from statewright.lang.syntax import PathSyntaxError, Scanner
 __all__ = ["Pattern", "compile_pattern"]
 
 _LENGTH: Final = 500
-_STATES: Final = 1000
+_STATES: Final = 300
 _DEPTH: Final = 20
 _REPEATS: Final = re.compile(r"\{([0-9]{1,4})(,([0-9]{0,4}))?\}")
 _CLASS: Final = re.compile(r"\[\^?(?:[^\[\]\\]|\\[dDwWsStnrf]|\\[^A-Za-z0-9])+\]")
@@ -65,7 +65,7 @@ class Pattern:
 
     def cost(self, length: int) -> int:
         """About how many values' worth of work a text of `length` characters is."""
-        return length * (len(self.states) // 8 + 1)
+        return length * (len(self.states) // 4 + 1)
 
     def matches(self, text: str) -> bool:
         """Whether the whole of `text` matches (as Java's ``matches``).

@@ -9,13 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from statewright.errors import runtime_error
+from statewright.errors import StatesError, runtime_error
 from statewright.lang.intrinsics import Intrinsic, compile_intrinsic
 from statewright.lang.jsonpath import Path, PathSyntaxError, compile_path
 from statewright.lang.scope import MISSING, Scope, as_text
-from statewright.values import Json
+from statewright.values import Json, weight
 
 __all__ = ["Expression", "Template", "TemplateError", "compile_expression", "compile_template"]
+
+_USES: Final = 64
+"""A template with more paths than this has its value weighed before it is made into text."""
+
+_TEXT: Final = 16 * 1024 * 1024
+"""Largest text, in characters, that such a template may stand for; the limit of a payload is far below."""
 
 _DEPTH: Final = 100
 _SUFFIX: Final = ".$"
@@ -120,6 +126,7 @@ class Template:
 
     expressions: tuple[Expression, ...]
     _root: _Node
+    _many: bool = False
 
     @property
     def is_static(self) -> bool:
@@ -132,8 +139,14 @@ class Template:
         return tuple(path for expression in self.expressions for path in expression.paths)
 
     def evaluate(self, scope: Scope) -> Json:
-        """The value of the template; raises States.Runtime as the expressions in it do."""
-        return self._root.evaluate(scope)
+        """The value of the template; raises States.Runtime as the expressions in it do.
+
+        Raises States.DataLimitExceeded where many uses of one large value would make a text beyond all bounds.
+        """
+        value = self._root.evaluate(scope)
+        if self._many and weight(value) > _TEXT:
+            raise StatesError("States.DataLimitExceeded", "The value of a payload template is too large.")
+        return value
 
 
 def compile_expression(text: Json, field: str) -> Expression:
@@ -170,7 +183,8 @@ def compile_template(node: Json, field: str) -> Template:
     """
     expressions: list[Expression] = []
     root = _compile(node, field, (), expressions)
-    return Template(tuple(expressions), root)
+    uses = sum(len(expression.paths) for expression in expressions)
+    return Template(tuple(expressions), root, uses > _USES)
 
 
 def _compile(node: Json, field: str, pointer: tuple[str | int, ...], found: list[Expression]) -> _Node:

@@ -137,8 +137,9 @@ class Task:
             case TaskAnswer(output=output, failed=False) if output is not None:
                 return self._succeeded(turn, output)
             case TaskAnswer(error=error, cause=cause):
-                self._record(turn, "Failed", error=error, cause=cause)
-                raise StatesError(error, cause, in_state=False)
+                failure = StatesError(error, cause, in_state=False)
+                self._record(turn, "Failed", error=failure.error, cause=failure.cause)
+                raise failure
         raise AssertionError(f"a task is not resumed by {type(event).__name__}")  # pragma: no cover
 
     def _submitted(self, turn: Turn, worker: str | None, output: Any) -> Outcome:

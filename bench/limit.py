@@ -1,0 +1,42 @@
+"""The store's own limit: equally sized atomic commits through the engine's own connection, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from statewright.store.connection import Connection
+from statewright.store.embedded import start_embedded
+
+_COMMIT = """#!lua
+local key = KEYS[1]
+local rev = tonumber(redis.call('HGET', key, 'rev') or '0')
+if rev ~= tonumber(ARGV[1]) then return 'STALE' end
+redis.call('HSET', key, 'rev', rev + 1, 'body', ARGV[2])
+redis.call('RPUSH', KEYS[2], ARGV[3], ARGV[4])
+return 'OK'
+"""
+
+
+async def commits_per_second(data_dir: Path, lanes: int, commits: int) -> float:
+    """Checked commits of 500 bytes of state and two events of 150 bytes, one at a time in each of `lanes` lanes."""
+
+    async def resolve() -> str:
+        return await start_embedded(data_dir)
+
+    connection = Connection(resolve)
+    try:
+        digest = await connection.call("SCRIPT", "LOAD", _COMMIT)
+        body, event = "b" * 500, "e" * 150
+
+        async def lane(number: int) -> None:
+            keys = (f"bench:{{0}}:f:{number}", f"bench:{{0}}:h:{number}")
+            for revision in range(commits // lanes):
+                assert await connection.call("EVALSHA", digest, 2, *keys, revision, body, event, event) == b"OK"
+
+        started = time.perf_counter()
+        await asyncio.gather(*map(lane, range(lanes)))
+        return commits // lanes * lanes / (time.perf_counter() - started)
+    finally:
+        await connection.close()

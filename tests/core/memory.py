@@ -1,0 +1,237 @@
+"""The pure core driven by hand: no store, no clock, no handlers.
+
+It applies a step's commands to plain dictionaries exactly as `model` describes them, with virtual time, and answers
+tasks from a script.  It serves data cases and property tests of the core; the same cases also run on the real store.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from statewright.definition.compile import compile_definition
+from statewright.errors import StatesError
+from statewright.history import render
+from statewright.model import (
+    Continue,
+    EndExecution,
+    Event,
+    Execution,
+    Finish,
+    Fork,
+    Frame,
+    Item,
+    Joined,
+    Limits,
+    Phase,
+    StartTask,
+    StartTimer,
+    Step,
+    TaskAnswer,
+    TaskKind,
+    TaskSubmitted,
+    TimerFired,
+    TimerKind,
+)
+from statewright.recovery import error_output
+from statewright.step import begin, step
+from statewright.values import Payload, encode
+
+ARN = "arn:aws:states:us-east-1:000000000000"
+
+
+def execution(input_: Any, type_: str = "STANDARD") -> Execution:
+    """The constants of a test's execution, started at second 1000."""
+    return Execution(
+        "x", f"{ARN}:execution:m:x", "x", f"{ARN}:stateMachine:m", "m", "0", Payload.of(input_), 1_000_000, type=type_
+    )
+
+
+@dataclass
+class Join:
+    """Children of one fork."""
+
+    fork: Fork
+    results: list[str | None]
+    left: int
+    next: int = 0
+    failed: int = 0
+    open: bool = True
+
+
+@dataclass
+class Memory:
+    """One execution run to its end.
+
+    Arguments:
+        definition, input: what is run.
+        tasks: resource (last part of an ARN) to the list of answers, the last one repeated: ``{"return": v}``,
+            ``{"fail": [error, cause]}``, ``{"hang": true}``, ``{"echo": true}``.
+    """
+
+    definition: Mapping[str, Any]
+    input: Any
+    tasks: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
+    limits: Limits = field(default_factory=Limits)
+    most_steps: int = 5000
+
+    def __post_init__(self) -> None:
+        self.program = compile_definition(self.definition)
+        self.execution = execution(self.input)
+        self.now = self.execution.started_at
+        self.log: list[tuple[Execution, Frame, Event, Step]] = []
+        self.history: list[tuple[int, int, int, str, dict[str, Any] | None]] = []
+        self.frames: dict[str, Frame] = {}
+        self.previous = {"": 0}
+        self.joins: dict[tuple[str, int], Join] = {}
+        self.ready: deque[tuple[str, Event]] = deque()
+        self.timers: list[tuple[int, int, str, int, TimerKind]] = []
+        self.calls: dict[str, int] = {}
+        self.end: EndExecution | None = None
+        self.counter = itertools.count()
+
+    def run(self) -> Memory:
+        """Go on until the execution ends."""
+        self.apply("", begin(self.program, self.execution))
+        for _ in range(self.most_steps):
+            if self.end is not None:
+                return self
+            frame_id, event = self.next_event()
+            frame = self.frames.get(frame_id)
+            if frame is None:
+                continue
+            event = replace(event, at=self.now, base=len(self.history), entropy=str(next(self.counter)))
+            taken = step(self.program, self.execution, frame, event, self.limits)
+            self.log.append((self.execution, frame, event, taken))
+            self.apply(frame_id, taken)
+        raise AssertionError(f"not at its end after {self.most_steps} steps")
+
+    def next_event(self) -> tuple[str, Event]:
+        """What happens next: whatever is ready, else the first timer."""
+        if self.ready:
+            return self.ready.popleft()
+        assert self.timers, "nothing is ready and no timer runs: stuck"
+        due, _, frame_id, epoch, kind = heapq.heappop(self.timers)
+        self.now = max(self.now, due)
+        open_ = tuple(frame for id_, frame in self.frames.items() if id_) if kind is TimerKind.EXECUTION else ()
+        return frame_id, TimerFired(at=0, entropy="", epoch=epoch, kind=kind, open=open_)
+
+    def apply(self, frame_id: str, taken: Step) -> None:
+        """Commit a step."""
+        base, last = len(self.history), self.previous[frame_id]
+        for event in taken.history:
+            previous = self.previous[frame_id] if event.previous is None else event.previous
+            last = len(self.history) + 1
+            self.history.append((last, previous, self.now, event.type, _text(event.details)))
+            if not event.side:
+                self.previous[frame_id] = last
+        frame = taken.frame
+        if taken.entered is not None:
+            frame = replace(frame, entered_id=base + taken.entered)
+        self.frames[frame_id] = frame
+        for dropped in taken.drop:
+            self.frames.pop(dropped, None)
+        for command in taken.commands:
+            self.obey(frame, command, last)
+        if frame.phase is Phase.ENTER:
+            self.ready.append((frame_id, Continue(at=0, entropy="")))
+
+    def obey(self, frame: Frame, command: Any, last: int) -> None:
+        """Apply one command."""
+        if isinstance(command, StartTimer):
+            due = command.due if command.due is not None else self.now + command.delay
+            heapq.heappush(self.timers, (due, next(self.counter), frame.id, frame.epoch, command.kind))
+        elif isinstance(command, StartTask):
+            self.answer(frame, command)
+        elif isinstance(command, Fork):
+            self.joins[frame.id, command.epoch] = Join(command, [None] * command.length, command.length)
+            for _ in range(command.window):
+                self.child(frame.id, command.epoch, self.previous[frame.id])
+        elif isinstance(command, Finish):
+            self.finish(frame, command, last)
+        elif isinstance(command, EndExecution):
+            self.end = command
+
+    def answer(self, frame: Frame, command: StartTask) -> None:
+        """Answer a task from the script."""
+        order = command.order
+        name = order.resource.rpartition(":")[2].removesuffix(".waitForTaskToken")
+        script = self.tasks.get(name, [{"echo": True}])
+        said = script[min(self.calls.get(name, 0), len(script) - 1)]
+        self.calls[name] = self.calls.get(name, 0) + 1
+        if order.kind is not TaskKind.CALL:
+            submitted = TaskSubmitted(at=0, entropy="", epoch=frame.epoch, output=Payload.of({}), worker="w")
+            self.ready.append((frame.id, submitted))
+        if "hang" in said:
+            return
+        if "fail" in said:
+            error, cause = said["fail"]
+            event = TaskAnswer(at=0, entropy="", epoch=frame.epoch, failed=True, error=error, cause=cause)
+        else:
+            output = order.arguments if "echo" in said else Payload.of(said["return"])
+            event = TaskAnswer(at=0, entropy="", epoch=frame.epoch, output=output)
+        self.ready.append((frame.id, event))
+
+    def child(self, parent: str, epoch: int, previous: int) -> None:
+        """Start the next child of a fork."""
+        join = self.joins[parent, epoch]
+        fork, index = join.fork, join.next
+        join.next += 1
+        id_ = f"{parent}/{epoch}.{index}"
+        item = None
+        if fork.map_name is not None:
+            item = Item(index, Payload.parse(fork.items[index]), fork.keys[index] if fork.keys else None)
+        machine = fork.machines[0] if fork.map_name is not None else fork.machines[index]
+        payload = item.value if item else fork.input
+        assert payload is not None
+        self.frames[id_] = Frame(
+            id_, machine, f"{fork.position}.{index}", "", payload, variables=fork.variables, item=item, fork=fork
+        )
+        self.previous[id_] = previous
+        self.ready.append((id_, Continue(at=0, entropy="")))
+
+    def finish(self, frame: Frame, command: Finish, last: int) -> None:
+        """A child ended: the next one starts, or the join closes."""
+        parent, _, tail = frame.id.rpartition("/")
+        epoch, index = map(int, tail.split("."))
+        join = self.joins[parent, epoch]
+        del self.frames[frame.id]
+        if not join.open:
+            return
+        join.left -= 1
+        join.failed += command.failed
+        error = StatesError(command.error, command.cause)
+        join.results[index] = encode(error_output(error)) if command.failed else command.output.text  # type: ignore[union-attr]
+        event = None
+        if join.failed > join.fork.tolerance:
+            self.previous[parent] = self.previous[frame.id]
+            running = tuple(f for id_, f in self.frames.items() if id_.startswith(f"{parent}/{epoch}."))
+            event = Joined(
+                at=0, entropy="", epoch=epoch, error=command.error, cause=command.cause, index=index,
+                exceeded=join.fork.tolerance > 0, open=running,
+            )  # fmt: skip
+        elif join.next < join.fork.length:
+            self.child(parent, epoch, self.previous[frame.id])
+        elif join.left == 0:
+            self.previous[parent] = last
+            event = Joined(at=0, entropy="", epoch=epoch, results=tuple(result or "null" for result in join.results))
+        if event is not None:
+            join.open = False
+            self.ready.append((parent, event))
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """The history in AWS's shape."""
+        return [render(event) for event in self.history]
+
+
+def _text(details: Any) -> Any:
+    if isinstance(details, Payload):
+        return details.text
+    if isinstance(details, Mapping):
+        return {name: _text(value) for name, value in details.items()}
+    return details
