@@ -32,6 +32,7 @@ async def commits_per_second(data_dir: Path, lanes: int, commits: int) -> float:
 
         async def lane(number: int) -> None:
             keys = (f"bench:{{0}}:f:{number}", f"bench:{{0}}:h:{number}")
+            await connection.call("DEL", *keys)
             for revision in range(commits // lanes):
                 assert await connection.call("EVALSHA", digest, 2, *keys, revision, body, event, event) == b"OK"
 
