@@ -33,32 +33,41 @@ def compile_definition(definition: Mapping[str, Any], *, type: str = "STANDARD")
     Example: ``compile_definition({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}).machines[""].start_at == "A"``
     """
     machines: dict[str, Machine] = {}
-    _Compiler(definition.get("QueryLanguage", "JSONPath"), machines).machine(definition, "", None, False, 0)
+    _Compiler(machines).machine(definition, "", None, "JSONPath", False, 0)
     return Program(machines, definition.get("TimeoutSeconds"), type)
 
 
 class _Compiler:
-    def __init__(self, language: str, machines: dict[str, Machine]) -> None:
-        self.language = language
+    def __init__(self, machines: dict[str, Machine]) -> None:
         self.machines = machines
 
     def machine(
-        self, spec: Mapping[str, Any], key: str, owner: tuple[str, str] | None, silent: bool, depth: int
+        self,
+        spec: Mapping[str, Any],
+        key: str,
+        owner: tuple[str, str] | None,
+        language: str,
+        silent: bool,
+        depth: int,
     ) -> str:
-        """Compile one (sub-)machine and, through its states, those inside it."""
+        """Compile one (sub-)machine and, through its states, those inside it; `language` is the one around it."""
         if depth > _DEPTH:
             raise DefinitionError(f"States are nested more than {_DEPTH} levels deep", key)
         try:
-            states = {name: self.state(name, state, key, silent, depth) for name, state in spec["States"].items()}
-            self.machines[key] = Machine(key, spec["StartAt"], states, owner, silent)
+            states = dict(spec["States"])
+            # AWS takes a QueryLanguage that was put among the states for the machine's own (real definitions do that).
+            misplaced = states.pop("QueryLanguage") if isinstance(states.get("QueryLanguage"), str) else None
+            language = spec.get("QueryLanguage") or misplaced or language
+            compiled = {name: self.state(name, state, key, language, silent, depth) for name, state in states.items()}
+            self.machines[key] = Machine(key, spec["StartAt"], compiled, owner, silent)
         except (KeyError, TypeError, AttributeError, StopIteration) as error:
             raise DefinitionError(f"The definition is malformed ({error!r}); lint says what is wrong", key) from None
         return key
 
-    def state(self, name: str, spec: Mapping[str, Any], key: str, silent: bool, depth: int) -> State:
+    def state(self, name: str, spec: Mapping[str, Any], key: str, language: str, silent: bool, depth: int) -> State:
         """Compile one state with the language it is written in."""
         where = f"{key}/States/{name}"
-        wanted = spec.get("QueryLanguage", self.language)
+        wanted = spec.get("QueryLanguage", language)
         if wanted not in LANGUAGES:
             raise DefinitionError(f"QueryLanguage {wanted} is not supported yet (supported: JSONPath)", where)
         for field in _NOT_YET:
@@ -68,7 +77,7 @@ class _Compiler:
             raise DefinitionError(f"There is no state type {spec.get('Type')!r}", where)
 
         def sub(inner: Mapping[str, Any], field: str, inner_silent: bool) -> str:
-            return self.machine(inner, f"{where}/{field}", (key, name), silent or inner_silent, depth + 1)
+            return self.machine(inner, f"{where}/{field}", (key, name), language, silent or inner_silent, depth + 1)
 
         try:
             return TYPES[spec["Type"]].compile(name, spec, LANGUAGES[wanted], sub)

@@ -1,0 +1,105 @@
+"""Variables, and expressions between {% and %}."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator
+
+from statewright.definition.problem import Pointer
+from statewright.definition.rules.fields import parts
+from statewright.definition.rules.rule import Finding, rule
+from statewright.definition.scopes import Definition, Scope, State, strings
+
+_MAX_NAME = 80
+_FIELDS = (
+    "Arguments",
+    "Output",
+    "Assign",
+    "Items",
+    "ItemSelector",
+    "Condition",
+    "BatchInput",
+    "Error",
+    "Cause",
+    "Timestamp",
+)
+
+
+def _assigned(state: State) -> Iterator[tuple[Pointer, str]]:
+    """Pointer and name of every variable that a state, its rules and its catchers set."""
+    for pointer, value in parts(state):
+        assign = value.get("Assign")
+        for name in assign if isinstance(assign, dict) else ():
+            plain = name.removesuffix(".$") if state.language == "JSONPath" else name
+            yield (*pointer, "Assign", name), plain
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and len(text) <= _MAX_NAME and unicodedata.is_normalized("NFKC", text)
+
+
+@rule("VARIABLE_NAME", "error", "a variable cannot be called like that")
+def variable_name(definition: Definition) -> Iterator[Finding]:
+    """Names are Unicode identifiers of up to 80 characters; ``states`` is reserved (AWS documentation, variables)."""
+    for state in definition.states:
+        for pointer, name in _assigned(state):
+            if name == "states":
+                yield Finding(pointer, "The variable name 'states' is reserved", key=True)
+            elif not _is_name(name):
+                hint = "a name has letters, digits and _, and no digit in front; only whole variables can be set"
+                yield Finding(pointer, f"The variable name '{name}' is not valid", hint, key=True)
+
+
+@rule("VARIABLE_OF_OUTER_SCOPE", "warning", "a scope sets a variable of a scope around it")
+def variable_of_outer_scope(definition: Definition) -> Iterator[Finding]:
+    """Inner scopes read the variables of outer ones; they can neither set nor hide them.
+
+    What the state around the scope itself assigns does not count: it is set after the scope has ended (recorded:
+    PARALLEL_CATCH_ERROR_VARIABLE_SAMPLING).
+    """
+    setters: dict[Pointer, dict[str, set[str]]] = {}
+    for state in definition.states:
+        for _, name in _assigned(state):
+            setters.setdefault(state.scope.pointer, {}).setdefault(name, set()).add(state.name)
+    for state in definition.states:
+        for pointer, name in _assigned(state):
+            for owner in _around(state.scope):
+                if setters.get(owner.scope.pointer, {}).get(name, set()) - {owner.name}:
+                    message = f"The variable '{name}' belongs to an outer scope and cannot be set here"
+                    yield Finding(pointer, message, "give it another name", key=True)
+                    break
+
+
+def _around(scope: Scope) -> Iterator[State]:
+    """The states around a scope, innermost first, up to a distributed Map: its children see no variables."""
+    while scope.owner is not None and not scope.owner.distributed:
+        yield scope.owner
+        scope = scope.owner.scope
+
+
+@rule("UNCLOSED_EXPRESSION", "warning", "text begins or ends like an expression, but is none")
+def unclosed_expression(definition: Definition) -> Iterator[Finding]:
+    """Only text that begins with exactly {% and ends with exactly %} is evaluated; anything else is taken as it is."""
+    for state in definition.states:
+        for pointer, value in parts(state) if state.language != "JSONPath" else ():
+            for field in _FIELDS:
+                for place, text in strings(value.get(field), (*pointer, field)):
+                    stripped = text.strip()
+                    almost = stripped.startswith("{%") or stripped.endswith("%}")
+                    if almost and not _is_expression(text):
+                        yield Finding(place, "This is taken as text: an expression begins with {% and ends with %}")
+
+
+def _is_expression(text: str) -> bool:
+    return len(text) >= 4 and text.startswith("{%") and text.endswith("%}")
+
+
+@rule("EXPRESSION_IN_JSONPATH", "warning", "a state in JSONPath has an expression, which it does not evaluate")
+def expression_in_jsonpath(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states:
+        for pointer, value in parts(state) if state.language == "JSONPath" else ():
+            for field in ("Parameters", "ResultSelector", "ItemSelector", "Assign", "Result", "Error", "Cause"):
+                for place, text in strings(value.get(field), (*pointer, field)):
+                    if _is_expression(text):
+                        hint = 'set "QueryLanguage": "JSONata" for the state'
+                        yield Finding(place, "This is taken as text: the state's query language is JSONPath", hint)

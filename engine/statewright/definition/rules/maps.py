@@ -1,0 +1,77 @@
+"""Map states."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from statewright.definition.rules.rule import Finding, rule
+from statewright.definition.scopes import Definition
+
+_DISTRIBUTED_ONLY = ("ItemReader", "ItemBatcher", "ResultWriter", "Label")
+_BATCH_LIMITS = ("MaxItemsPerBatch", "MaxItemsPerBatchPath", "MaxInputBytesPerBatch", "MaxInputBytesPerBatchPath")
+_LABEL = re.compile('[^\\s<>{}\\[\\]?*"#%\\\\^|~`$&,;:/\x00-\x1f\x7f-\x9f]{1,40}')
+
+
+@rule("MAP_PROCESSOR", "error", "a Map state has no ItemProcessor")
+def map_processor(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states:
+        if state.type == "Map" and "ItemProcessor" not in state.value and "Iterator" not in state.value:
+            yield Finding(state.pointer, "The field 'ItemProcessor' is required but was missing", key=True)
+
+
+@rule("DISTRIBUTED_ONLY", "error", "an inline Map has a field of distributed ones")
+def distributed_only(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states:
+        for name in _DISTRIBUTED_ONLY if state.type == "Map" and not state.distributed else ():
+            if name in state.value:
+                hint = 'add "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"} to ItemProcessor'
+                message = f"Field '{name}' is only supported in DISTRIBUTED mode"
+                yield Finding(state.pointer, message, hint, state.at(name), key=True)
+
+
+@rule("EXECUTION_TYPE", "error", "a distributed Map does not say of which type its executions are")
+def execution_type(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states:
+        if state.distributed and "ExecutionType" not in state.processor_config:
+            field = "ItemProcessor" if "ItemProcessor" in state.value else "Iterator"
+            config = state.at(field, "ProcessorConfig")
+            yield Finding(config, "The field 'ExecutionType' is required but was missing", key=True)
+
+
+@rule("BATCH_LIMIT", "error", "an ItemBatcher has no limit")
+def batch_limit(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states:
+        batcher = state.value.get("ItemBatcher")
+        if isinstance(batcher, dict) and not any(name in batcher for name in _BATCH_LIMITS):
+            message = f"One of the following fields is required: [{', '.join(_BATCH_LIMITS)}]"
+            yield Finding(state.at("ItemBatcher"), message, key=True)
+
+
+@rule("CSV_HEADERS", "error", "the columns of a CSV file are said to be given and are not")
+def csv_headers(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states:
+        config = state.part("ItemReader").get("ReaderConfig")
+        if isinstance(config, dict) and config.get("CSVHeaderLocation") == "GIVEN" and "CSVHeaders" not in config:
+            place = state.at("ItemReader", "ReaderConfig")
+            yield Finding(place, "The field 'CSVHeaders' is required but was missing", key=True)
+
+
+@rule("INVALID_LABEL_NAME", "error", "a Label is too long or has characters it must not have", aws="INVALID_LABEL_NAME")
+def invalid_label_name(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states:
+        label = state.text("Label")
+        if state.type == "Map" and label and not _LABEL.fullmatch(label):
+            hint = 'at most 40 characters, no blanks, brackets or any of ?*"#%\\^|~`$&,;:/'
+            yield Finding(state.at("Label"), f"The label '{label}' is not valid", hint)
+
+
+@rule("DUPLICATE_LABEL_NAME", "error", "two Map states have the same Label", aws="DUPLICATE_LABEL_NAME")
+def duplicate_label_name(definition: Definition) -> Iterator[Finding]:
+    seen: set[str] = set()
+    for state in definition.states:
+        label = state.text("Label")
+        if state.type == "Map" and label:
+            if label in seen:
+                yield Finding(state.at("Label"), f"The label '{label}' is there more than once")
+            seen.add(label)
