@@ -219,12 +219,16 @@ class Continue(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskAnswer(Event):
-    """The task ended: with `output`, or (`failed`) with perhaps an `error` name and a `cause`."""
+    """The task ended: with `output`, or (`failed`) with perhaps an `error` name and a `cause`.
+
+    `by_token`: somebody answered with the task token (rather than: the handler itself returned or failed).
+    """
 
     output: Payload | None = None
     error: str | None = None
     cause: str | None = None
     failed: bool = False
+    by_token: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

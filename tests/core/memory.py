@@ -70,7 +70,7 @@ class Memory:
     Arguments:
         definition, input: what is run.
         tasks: resource (last part of an ARN) to the list of answers, the last one repeated: ``{"return": v}``,
-            ``{"fail": [error, cause]}``, ``{"hang": true}``, ``{"echo": true}``.
+            ``{"fail": [error, cause]}``, ``{"hang": true}``, ``{"echo": true}``; `early`: the answer comes before the handler returns.
     """
 
     definition: Mapping[str, Any]
@@ -163,17 +163,20 @@ class Memory:
         script = self.tasks.get(name, [{"echo": True}])
         said = script[min(self.calls.get(name, 0), len(script) - 1)]
         self.calls[name] = self.calls.get(name, 0) + 1
-        if order.kind is not TaskKind.CALL:
+        by_token = order.kind is not TaskKind.CALL
+        if by_token and not said.get("early"):
             submitted = TaskSubmitted(at=0, entropy="", epoch=frame.epoch, output=Payload.of({}), worker="w")
             self.ready.append((frame.id, submitted))
         if "hang" in said:
             return
         if "fail" in said:
             error, cause = said["fail"]
-            event = TaskAnswer(at=0, entropy="", epoch=frame.epoch, failed=True, error=error, cause=cause)
+            event = TaskAnswer(
+                at=0, entropy="", epoch=frame.epoch, failed=True, error=error, cause=cause, by_token=by_token
+            )
         else:
             output = order.arguments if "echo" in said else Payload.of(said["return"])
-            event = TaskAnswer(at=0, entropy="", epoch=frame.epoch, output=output)
+            event = TaskAnswer(at=0, entropy="", epoch=frame.epoch, output=output, by_token=by_token)
         self.ready.append((frame.id, event))
 
     def child(self, parent: str, epoch: int, previous: int) -> None:

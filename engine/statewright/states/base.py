@@ -282,9 +282,8 @@ def _execution_context(execution: Execution) -> dict[str, Json]:
         "Name": execution.name,
         "RoleArn": execution.role_arn,
         "StartTime": iso_time(execution.started_at),
+        "RedriveCount": 0,
     }
-    if execution.type == "STANDARD":  # recorded: an Express execution has no RedriveCount
-        about["RedriveCount"] = 0
     return {"Execution": about, "StateMachine": {"Id": execution.machine_arn, "Name": execution.machine_name}}
 
 

@@ -126,6 +126,8 @@ class Task:
 
     def resume(self, turn: Turn, event: Event) -> Outcome:
         """The answer came, the task was taken or submitted, or its time is over."""
+        if isinstance(event, TaskAnswer) and event.by_token:
+            self._overtaken(turn)
         match event:
             case TaskSubmitted(worker=worker, output=output):
                 return self._submitted(turn, worker, output)
@@ -151,6 +153,13 @@ class Task:
         else:
             self._record(turn, "Submitted", output=output)
         return Parked(replace(turn.frame, task=replace(order, submitted=True)))
+
+    def _overtaken(self, turn: Turn) -> None:
+        """An answer by token proves that the work was submitted, though its handler has not returned, or died before
+        it could say so: the history tells it all the same, without the output nobody will ever know."""
+        order = turn.frame.task
+        if self.resource.kind is TaskKind.TOKEN and order is not None and not order.submitted:
+            self._record(turn, "Submitted")
 
     def _succeeded(self, turn: Turn, output: Any) -> Outcome:
         limit = turn.limits.payload_bytes
