@@ -39,6 +39,7 @@ def test_case(case: dict[str, Any]) -> None:
         assert len(memory.history) == case["length"]
     shown = [f"{id_}<{previous} {type_}" for id_, previous, _, type_, _ in memory.history]
     assert shown == case.get("history", shown)
+    assert len(memory.events) == len(shown)  # every event can be rendered
     assert [id_ for id_, *_ in memory.history] == list(range(1, len(memory.history) + 1))
 
 

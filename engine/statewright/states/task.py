@@ -52,7 +52,7 @@ class Resource:
     @classmethod
     def parse(cls, text: str) -> Resource:
         """Activity ARNs and `arn:…:states:::service:action` are recognised; all else (Lambda ARNs, plain names) is a
-        function.
+        function, or with `.waitForTaskToken` a service of its own.
 
         Example: ``Resource.parse("arn:aws:states:::lambda:invoke").service == "lambda"``
         """
@@ -62,6 +62,8 @@ class Resource:
         service = _SERVICE.fullmatch(text)
         if service:
             return cls(text, kind, "Task", service[1], service[2])
+        if kind is TaskKind.TOKEN:  # a name of our own: a function's events have none for a submission
+            return cls(text, kind, "Task", "statewright", text)
         return cls(text, kind, "LambdaFunction")
 
     @property

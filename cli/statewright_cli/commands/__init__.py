@@ -1,0 +1,1 @@
+"""The commands, by theme; each module lists its own in `COMMANDS`."""

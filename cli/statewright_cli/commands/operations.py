@@ -1,0 +1,117 @@
+"""Commands about the store: doctor, and stopping the private server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from statewright_cli import output
+from statewright_cli.session import Settings, asynchronous, connect, settings_options
+
+__all__ = ["COMMANDS"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing the doctor looked at: what it is, what it should be, and how to set it if it is not."""
+
+    name: str
+    value: str
+    verdict: str  # ok | unsafe | unknown
+    advice: str | None = None
+
+
+@click.command()
+@settings_options()
+@click.pass_obj
+@asynchronous
+async def doctor(settings: Settings) -> int:
+    """Check the store: is it reachable, does it keep what it acknowledged, can it lose data by eviction?
+
+    Exit code: 0 safe, 1 not safe, 2 not reachable.
+
+    \b
+    Examples:
+      statewright doctor
+      statewright --store redis://db:6379/0 doctor --json
+    """
+    from statewright import StatewrightError
+
+    health: dict[str, Any] = {}
+    try:
+        async with connect(settings) as engine:
+            health = await engine.store.health()
+        findings = list(examine(health))
+    except StatewrightError as error:
+        if error.code != "StoreRefused":
+            raise
+        findings = [Finding("store", "refused", "unsafe", error.message)]
+    unsafe = any(finding.verdict == "unsafe" for finding in findings)
+    if settings.json:
+        output.document({"safe": not unsafe, "store": health, "findings": [asdict(finding) for finding in findings]})
+        return int(unsafe)
+    for finding in findings:
+        output.say(f"{finding.verdict:<8} {finding.name:<18} {finding.value}")
+        if finding.advice:
+            output.say(f"{'':<8} {finding.advice}")
+    return int(unsafe)
+
+
+def examine(health: Mapping[str, Any]) -> Iterator[Finding]:
+    """What a store's settings mean for its data.
+
+    `appendfsync always` is the only setting under which an acknowledged transition survives a power cut; any eviction
+    policy but `noeviction` deletes executions when memory is short.
+
+    Example: ``[finding.verdict for finding in examine(health)]``
+    """
+    yield Finding("server", f"{health.get('server')} {health.get('version')}", "ok")
+    yield _setting(health, "appendonly", ("yes",), "CONFIG SET appendonly yes, and appendonly yes in the server's file")
+    yield _setting(
+        health, "appendfsync", ("always",), "CONFIG SET appendfsync always, and the same in the server's file"
+    )
+    yield _setting(
+        health, "maxmemory_policy", ("noeviction",), "CONFIG SET maxmemory-policy noeviction, and in the server's file"
+    )
+
+
+def _setting(health: Mapping[str, Any], name: str, good: tuple[str, ...], advice: str) -> Finding:
+    value = health.get(name)
+    if value is None:
+        return Finding(name, "not readable", "unknown", f"CONFIG GET is not allowed here; it must be {good[0]}")
+    if value in good:
+        return Finding(name, value, "ok")
+    return Finding(name, value, "unsafe", advice)
+
+
+@click.group(no_args_is_help=True)
+def server() -> None:
+    """The private server of the data directory, which is used without --store."""
+
+
+@server.command("stop")
+@settings_options()
+@click.pass_obj
+@asynchronous
+async def server_stop(settings: Settings) -> None:
+    """Stop the private server; its data stays, and the next command starts it again.
+
+    \b
+    Examples:
+      statewright server stop
+      statewright server stop --data-dir /var/lib/statewright
+    """
+    from statewright.store.embedded import stop_embedded
+
+    await stop_embedded(Path(settings.data_dir))
+    if settings.json:
+        output.document({"running": False})
+    else:
+        output.say(f"no server runs for {settings.data_dir}")
+
+
+COMMANDS = [doctor, server]

@@ -1,0 +1,206 @@
+"""The `run` command: deploy a definition, run one execution of it here and watch it."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from statewright_cli import output
+from statewright_cli.arguments import json_value, machine_name
+from statewright_cli.session import (
+    DATA_DIR,
+    Settings,
+    asynchronous,
+    connect,
+    load_handlers,
+    settings_options,
+    tell_handlers,
+)
+from statewright_cli.show import Row, execution_row
+
+if TYPE_CHECKING:
+    import asyncio
+
+    from statewright import AsyncEngine
+
+__all__ = ["COMMANDS"]
+
+REFRESH = 0.1
+"""Seconds between two looks at the history while an execution is watched."""
+
+TIMED_OUT, INTERRUPTED = 124, 130
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be run: a definition's file under a machine name, and one execution by name and input."""
+
+    file: Path
+    machine: str
+    name: str | None
+    input: Any
+    input_given: bool
+    functions: tuple[str, ...]
+    timeout: float | None
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--input", "input_text", metavar="JSON|@FILE|-", help="Execution input; default: {}.")
+@click.option("--name", help="Name of the execution; if it was interrupted, it is resumed.")
+@click.option("--functions", multiple=True, metavar="FILE|MODULE", help="Python file or module with the task handlers.")
+@click.option("--machine", help="Name of the state machine; default: from the name of the file or its directory.")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Watch no longer (exit code 124).")
+@settings_options()
+@click.pass_obj
+@asynchronous
+async def run(
+    settings: Settings,
+    file: Path,
+    input_text: str | None,
+    name: str | None,
+    functions: tuple[str, ...],
+    machine: str | None,
+    timeout: float | None,
+) -> int:
+    """Run one execution of the definition in FILE here, and watch it to its end.
+
+    Progress goes to stderr, the output to stdout.  Every transition is stored before the next one: after Ctrl-C, a
+    crash or a power cut the same command with the same --name goes on where it was.
+
+    Exit code: 0 only if the execution SUCCEEDED, 1 if it ended in another way, 2 if it could not be run, 124 after
+    --timeout, 130 after Ctrl-C.
+
+    \b
+    Examples:
+      statewright run hello.asl.json --input '{"who": "you"}'
+      statewright run workflow.asl.yaml --functions handlers.py --input @order.json --name order-1001
+    """
+    value = {} if input_text is None else json_value(input_text, "--input")
+    machine = machine or machine_name(file)
+    order = Order(file, machine, name, value, input_text is not None, functions, timeout)
+    tell_handlers(settings)
+    async with connect(settings, tasks=load_handlers(functions)) as engine:
+        row, resumed, code = await _run(engine, order, settings)
+    return _result(row, resumed, settings) if row else code
+
+
+async def _run(engine: AsyncEngine, order: Order, settings: Settings) -> tuple[Row | None, bool, int]:
+    """Start or resume the execution and watch it; what became of it, whether it was resumed, and the exit code."""
+    from statewright_cli.signals import stop_signals
+
+    known = await _known(engine, order)
+    if known and known["status"] != "RUNNING":
+        output.note(f"{known['name']} has ended before: nothing is run again")
+        return known, False, 0
+    with stop_signals() as stopping:
+        if known is None:
+            await engine.deploy(order.file, name=order.machine)
+        async with engine.worker():
+            if known:
+                execution, name = known["executionArn"], known["name"]
+                output.note(f"resumed {name}: {execution}")
+            else:
+                started = await engine.start(order.machine, order.input, name=order.name)
+                execution, name = started.arn, started.name
+                output.note(f"started {name}: {execution}")
+            ended = await _watch(engine, execution, stopping, order.timeout)
+            if stopping.is_set():
+                output.note("stopping: finishing what is being done; Ctrl-C again leaves at once")
+    if ended is None:
+        output.note(f"{'interrupted' if stopping.is_set() else 'still running'}; to go on:")
+        output.note(f"  {_resume_command(order, name, settings)}")
+    return ended, known is not None, INTERRUPTED if stopping.is_set() else TIMED_OUT
+
+
+async def _known(engine: AsyncEngine, order: Order) -> Row | None:
+    """The execution of this name, if there is one; StatewrightError if it was started with another input."""
+    from statewright import StatewrightError
+
+    if order.name is None:
+        return None
+    try:
+        known = execution_row(await engine.describe(f"{order.machine}:{order.name}"))
+    except StatewrightError as error:
+        if error.code != "ExecutionDoesNotExist":
+            raise
+        return None
+    if order.input_given and known["input"] != order.input:
+        message = f"Execution Already Exists: '{known['executionArn']}' was started with another input"
+        raise StatewrightError("ExecutionAlreadyExists", message)
+    return known
+
+
+async def _watch(engine: AsyncEngine, execution: str, stopping: asyncio.Event, timeout: float | None) -> Row | None:
+    """Show the execution until it ends (its description), or `stopping` is set or `timeout` seconds are over (None)."""
+    import asyncio
+
+    from statewright_cli.screen import Screen
+
+    screen = Screen()
+    ending = asyncio.ensure_future(engine.wait(execution))
+    stopped = asyncio.ensure_future(stopping.wait())
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + timeout if timeout is not None else float("inf")
+    try:
+        while True:
+            pause = max(0.0, min(REFRESH, deadline - loop.time()))
+            await asyncio.wait({ending, stopped}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
+            ended = ending.done()  # asked before the history is read, so that nothing is missing when it has ended
+            screen.show(await _events_after(engine, execution, screen.timeline.seen))
+            if ended or stopped.done() or loop.time() >= deadline:
+                return execution_row(await ending) if ended else None
+    finally:
+        ending.cancel()
+        stopped.cancel()
+        await asyncio.gather(ending, stopped, return_exceptions=True)
+
+
+async def _events_after(engine: AsyncEngine, execution: str, seen: int) -> list[dict[str, Any]]:
+    """The events of the history with ids above `seen`, in order, read from the end."""
+    limit = 100
+    while True:
+        events = await engine.history(execution, reverse=True, limit=limit)
+        if len(events) < limit or events[-1]["id"] <= seen + 1:
+            return [event for event in reversed(events) if event["id"] > seen]
+        limit *= 4
+
+
+def _resume_command(order: Order, name: str, settings: Settings) -> str:
+    words = ["statewright", "run", str(order.file), "--name", name]
+    for functions in order.functions:
+        words += ["--functions", functions]
+    if order.machine != machine_name(order.file):
+        words += ["--machine", order.machine]
+    if settings.store:
+        words += ["--store", settings.store]
+    elif settings.data_dir != DATA_DIR:
+        words += ["--data-dir", settings.data_dir]
+    return shlex.join(words)
+
+
+def _result(row: Row, resumed: bool, settings: Settings) -> int:
+    """Print what became of the execution; the exit code."""
+    if settings.json:
+        output.document({**row, "resumed": resumed})
+    elif row["status"] == "SUCCEEDED":
+        output.note(f"SUCCEEDED {row['name']}")
+        output.block(json.dumps(row["output"], indent=2, ensure_ascii=False))
+    else:
+        reason = ": ".join(row[name] for name in ("error", "cause") if row.get(name))
+        output.complain(row["status"], reason or "no reason was given", _advice(row))
+    return 0 if row["status"] == "SUCCEEDED" else 1
+
+
+def _advice(row: Row) -> str | None:
+    if row.get("error") in ("Statewright.TaskNotFound", "Lambda.ResourceNotFoundException"):
+        return "--functions FILE gives the task handlers"
+    return None
+
+
+COMMANDS = [run]

@@ -1,0 +1,71 @@
+"""doctor on servers that are safe and servers that are not; the private server."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import Shell
+
+from statewright.store.embedded import server_binary
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Serve]:
+    """Starts a server with the settings given and answers with its URL."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(**settings: str) -> str:
+        socket = tmp_path / "s.sock"
+        options = [word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value)]
+        command = [str(server_binary()), "--port", "0", "--unixsocket", str(socket), "--dir", str(tmp_path), *options]
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        started.append(server)
+        assert server.stdout is not None
+        assert any("Ready to accept connections" in line for line in server.stdout)
+        return f"unix://{socket}"
+
+    yield start
+    for server in started:
+        server.kill()
+        server.communicate()
+
+
+def test_the_private_server_is_safe(shell: Shell) -> None:
+    assert shell("server", "stop").out == "no server runs for .statewright\n"
+    report = shell("doctor", "--json")
+    assert report.code == 0
+    assert report.document["safe"] is True
+    assert [finding["verdict"] for finding in report.document["findings"]] == ["ok"] * 4
+
+
+def test_a_safe_server(shell: Shell, serve: Serve) -> None:
+    url = serve(appendonly="yes", appendfsync="always", maxmemory_policy="noeviction")
+    assert shell("doctor", "--store", url).code == 0
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"appendonly": "no"}, "CONFIG SET appendonly yes"),
+        ({"appendonly": "yes", "appendfsync": "everysec"}, "CONFIG SET appendfsync always"),
+        ({"appendonly": "yes", "appendfsync": "always", "maxmemory_policy": "volatile-lru"}, "noeviction"),
+        ({"appendonly": "yes", "appendfsync": "always", "maxmemory_policy": "allkeys-lru"}, "noeviction"),
+    ],
+)
+def test_an_unsafe_server(settings: dict[str, str], words: str, shell: Shell, serve: Serve) -> None:
+    result = shell("doctor", "--store", serve(save="", **settings))
+    assert result.code == 1
+    assert "unsafe" in result.out
+    assert words in result.out
+
+
+def test_no_server_at_all(shell: Shell) -> None:
+    result = shell("doctor", "--store", "unix:///nowhere.sock")
+    assert result.code == 2
+    assert result.err.startswith("error: StoreUnavailable: ")
+    assert "hint: " in result.err
