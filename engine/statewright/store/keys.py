@@ -1,0 +1,58 @@
+"""Names of everything the store keeps: one place, so that a shard's keys always share one hash tag.
+
+    sw:{meta}:meta                     hash: schema, store id, shards, secret
+    sw:{meta}:machines, :m:<name>      set of names; hash per state machine
+    sw:{meta}:d:<hash>                 definition text
+    sw:{7}:x:<exec>                    header hash: execution, status, result
+    sw:{7}:h:<exec>                    history list; the id of an event is its place
+    sw:{7}:f:<exec>:<frame>            frame hash: revision, owner, body ...
+    sw:{7}:b:<exec>:<frame>            inbox list
+    sw:{7}:j|r|i|o:<exec>:<frame>:<e>  a fork: join record, results, items, set of open children
+    sw:{7}:q, :l, :t                   zsets: ready (since), leases (deadline), timers (due)
+    sw:{7}:a:<activity>                zset of waiting activity tasks (since)
+    sw:{7}:e:<machine>:<status>        zset of executions (start time); <machine> empty: of all machines
+
+The scripts build the same names from the prefix (``lua/common.lua``).
+"""
+
+from __future__ import annotations
+
+from zlib import crc32
+
+__all__ = ["BELL", "END", "META", "SCHEMA", "SHARDS", "definition", "machine", "prefix", "shard_of"]
+
+SHARDS = 16
+"""Number of shards of a new store; fixed in its meta hash."""
+
+SCHEMA = 1
+"""Version of this layout; a store of another version is refused."""
+
+META = "sw:{meta}:meta"
+MACHINES = "sw:{meta}:machines"
+BELL = "sw:bell"
+"""Channel: a frame became ready in the shard named by the message."""
+END = "sw:end"
+"""Channel: the execution named by the message ended."""
+
+
+def shard_of(execution: str, shards: int) -> int:
+    """Shard of an execution id; stable across processes and versions.
+
+    Example: ``shard_of("01ABC", 16)``
+    """
+    return crc32(execution.encode()) % shards
+
+
+def prefix(shard: int) -> str:
+    """Prefix of a shard's keys: ``prefix(7) == "sw:{7}:"``."""
+    return f"sw:{{{shard}}}:"
+
+
+def machine(name: str) -> str:
+    """Key of a state machine's record."""
+    return f"sw:{{meta}}:m:{name}"
+
+
+def definition(content_hash: str) -> str:
+    """Key of a definition text."""
+    return f"sw:{{meta}}:d:{content_hash}"

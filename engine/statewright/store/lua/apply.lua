@@ -1,0 +1,197 @@
+-- Writes a step (see model.Step): history, frame, timers, forks, the end.  Used by create.lua and commit.lua.
+-- A step arrives as ARGV[at...]: body, phase, epoch, place of the Entered event, number of events,
+-- (previous, record) per event, then commands: a word and its arguments.
+
+-- Children `first` to `last` - 1 of a fork, ready to run; their first events follow event `origin`.
+local function spawn(exec, parent, epoch, first, last, origin, now)
+  for index = first, last - 1 do
+    local child = parent .. '/' .. epoch .. '.' .. format('%d', index)
+    call('HSET', frame_key(exec, child), 'rev', 0, 'prev', origin)
+    call('SADD', fork_key('o', exec, parent, epoch), index)
+    call('ZADD', READY, now, exec .. ':' .. child)
+  end
+  if last > first then call('PUBLISH', 'sw:bell', match(P, '%d+')) end
+end
+
+-- Tell the parent, once, that its children came to an end.
+local function joined(exec, parent, epoch, prev, now)
+  call('HSET', frame_key(exec, parent), 'prev', prev)
+  call('RPUSH', inbox_key(exec, parent), 'J' .. epoch)
+  ready(exec, parent, now)
+end
+
+-- Appends events.  An event follows the frame's last one that is not a side event, unless it says otherwise; its
+-- first argument is 's' for a side event, then the event id it follows, if given.
+-- Answers the ids of the last event and of the last one that is not a side event.
+local function append(exec, at, count, base, prev, now)
+  local last, main, records = prev, prev, {}
+  for i = 1, count do
+    local side, follows = match(ARGV[at], '^(s?)(%d*)$')
+    records[#records + 1] = format('%d,%d,', follows ~= '' and follows or main, now) .. ARGV[at + 1]
+    last, at = base + i, at + 2
+    if side == '' then main = last end
+    if #records == 500 or i == count then
+      call('RPUSH', P .. 'h:' .. exec, unpack(records))
+      records = {}
+    end
+  end
+  return last, main, at
+end
+
+-- A child ends: keep its result, then close the join or let the next children in.
+-- What follows what is as AWS has it (model.HistoryEvent, `side`).
+local function finish(exec, frame, now, last, main, c)
+  local parent, epoch, index = lineage(frame)
+  local join = fork_key('j', exec, parent, epoch)
+  local j = call('HMGET', join, 'next', 'left', 'failed', 'length', 'window', 'tolerance', 'map', 'origin')
+  local upcoming, left, failures = tonumber(j[1]), tonumber(j[2]) - 1, tonumber(j[3])
+  local length = tonumber(j[4])
+  if c.failed == '1' then failures = failures + 1 end
+  call('HSET', fork_key('r', exec, parent, epoch), index, c.result)
+  call('SREM', fork_key('o', exec, parent, epoch), index)
+  drop_frames(exec, {frame})
+  if failures > tonumber(j[6]) then
+    call('HSET', join, 'left', left, 'failed', failures, 'open', 0, 'index', index, 'error', c.error, 'cause', c.cause)
+    joined(exec, parent, epoch, main, now)
+  elseif left == 0 then
+    call('HSET', join, 'left', 0, 'failed', failures, 'open', 0)
+    joined(exec, parent, epoch, last, now)
+  else
+    local room = tonumber(j[5]) - (upcoming - (length - left))
+    local stop = math.min(length, upcoming + math.max(0, math.min(room, 500)))
+    call('HSET', join, 'left', left, 'failed', failures, 'next', stop)
+    spawn(exec, parent, epoch, upcoming, stop, j[7] == '1' and main or tonumber(j[8]), now)
+  end
+end
+
+local function fork(exec, frame, now, origin, c)
+  local length, window = tonumber(c.length), math.max(1, tonumber(c.window))
+  local stop = math.min(length, window, 500)
+  call('HSET', fork_key('j', exec, frame, c.epoch), 'next', stop, 'left', length, 'failed', 0, 'length', length,
+    'window', window, 'tolerance', c.tolerance, 'map', c.map, 'origin', origin, 'body', c.body,
+    'open', length > 0 and 1 or 0)
+  spawn(exec, frame, c.epoch, 0, stop, origin, now)
+  if length == 0 then joined(exec, frame, c.epoch, origin, now) end
+end
+
+-- The execution is over: only its header, its history and its place in the indexes stay.  The header keeps what
+-- identifies the last commits, so that a repetition of them is still answered.
+local function finale(exec, now, c, last_commit)
+  local x = P .. 'x:' .. exec
+  local h = call('HMGET', x, 'mn', 't0', 'st')
+  call('HSET', x, 'st', c.status, 't1', now, 'output', c.output, 'error', c.error, 'cause', c.cause,
+    unpack(last_commit))
+  for _, machine in ipairs({'', h[1]}) do
+    call('ZREM', P .. 'e:' .. machine .. ':RUNNING', exec)
+    call('ZADD', P .. 'e:' .. machine .. ':' .. c.status, h[2], exec)
+  end
+  call('ZREM', TIMERS, exec .. '::0:execution')
+  drop_frames(exec, {''})
+  call('PUBLISH', 'sw:end', exec)
+end
+
+-- The commands from ARGV[at] on, by word.
+local function read_commands(at)
+  if at > #ARGV then return {} end
+  local shapes = {
+    timer = {'kind', 'due', 'delay'},
+    activity = {'name'},
+    fork = {'epoch', 'length', 'window', 'tolerance', 'map', 'body'},
+    finish = {'failed', 'result', 'error', 'cause'},
+    ['end'] = {'status', 'output', 'error', 'cause'},
+    drop = {'frame'},
+    close = {'epoch'},
+    keep = {},
+  }
+  local commands = {}
+  while at <= #ARGV do
+    local word, c = ARGV[at], {}
+    for i, name in ipairs(shapes[word]) do c[name] = ARGV[at + i] end
+    commands[word] = commands[word] or {}
+    table.insert(commands[word], c)
+    at = at + 1 + #shapes[word]
+  end
+  return commands
+end
+
+-- Drops the frames and forks that are over; answers with the frame's forks that remain.
+local function forget(exec, frame, forks, dropped, closed)
+  local gone = {}
+  for _, c in ipairs(dropped) do
+    local parent, of, index = lineage(c.frame)
+    call('SREM', fork_key('o', exec, parent, of), index)
+    gone[#gone + 1] = c.frame
+  end
+  for _, c in ipairs(closed) do
+    drop_fork(exec, frame, c.epoch, gone)
+    forks = string.sub((string.gsub(',' .. forks, ',' .. c.epoch .. ',', ',', 1)), 2)
+  end
+  drop_frames(exec, gone)
+  return forks
+end
+
+-- Arms the step's timers and answers with what to remember: the timers listed, and ms of the heartbeat timer.
+local function arm(exec, frame, epoch, timers, now, listed, heartbeat)
+  for _, c in ipairs(timers) do
+    local due = c.due ~= '' and tonumber(c.due) or now + tonumber(c.delay)
+    if c.kind == 'execution' then
+      call('ZADD', TIMERS, due, exec .. '::0:execution')
+    else
+      call('ZADD', TIMERS, due, exec .. ':' .. frame .. ':' .. epoch .. ':' .. c.kind)
+      local name = epoch .. ':' .. c.kind .. ','
+      if not string.find(',' .. listed, ',' .. name, 1, true) then listed = listed .. name end
+      if c.kind == 'heartbeat' then heartbeat = c.delay end
+    end
+  end
+  return listed, heartbeat
+end
+
+-- `old` has the frame's prev, tm, hb, fk, aq, ep, del.  `commit` is {'rev', n, 'cid', id, 'own', owner, 'cr', n,
+-- 'cb', n}: what a repetition of the commit is recognised by.
+-- Answers false if the frame is gone afterwards.
+local function apply(at, exec, frame, now, base, old, commit)
+  local body, phase, epoch, place = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
+  local none, last, main = {}
+  last, main, at = append(exec, at + 5, tonumber(ARGV[at + 4]), base, old.prev, now)
+  local commands = read_commands(at)
+  local forks = old.fk or ''
+  if commands.drop or commands.close then
+    forks = forget(exec, frame, forks, commands.drop or none, commands.close or none)
+  end
+  if commands['end'] then
+    finale(exec, now, commands['end'][1], commit)
+    return false
+  end
+  if commands.finish then
+    finish(exec, frame, now, last, main, commands.finish[1])
+    return false
+  end
+  local timers, heartbeat, activity = old.tm or '', old.hb or '', old.aq or ''
+  if not commands.keep then
+    disarm(exec, frame, timers)
+    if activity ~= '' then call('ZREM', P .. 'a:' .. activity, exec .. ':' .. frame .. ':' .. old.ep) end
+    timers, heartbeat, activity = '', '', ''
+  end
+  timers, heartbeat = arm(exec, frame, epoch, commands.timer or none, now, timers, heartbeat)
+  for _, c in ipairs(commands.activity or none) do
+    activity = c.name
+    call('ZADD', P .. 'a:' .. activity, now, exec .. ':' .. frame .. ':' .. epoch)
+    call('PUBLISH', 'sw:bell', match(P, '%d+'))
+  end
+  for _, c in ipairs(commands.fork or none) do
+    fork(exec, frame, now, main, c)
+    if not string.find(',' .. forks, ',' .. c.epoch .. ',', 1, true) then forks = forks .. c.epoch .. ',' end
+  end
+  local fields = {'body', body, 'ph', phase, 'ep', epoch, 'prev', main, unpack(commit)}
+  local function set(name, value, was)
+    if value ~= (was or '') then fields[#fields + 1] = name; fields[#fields + 1] = value end
+  end
+  set('tm', timers, old.tm)
+  set('hb', heartbeat, old.hb)
+  set('aq', activity, old.aq)
+  set('fk', forks, old.fk)
+  set('del', '0', old.del or '0')
+  if place > 0 then set('entered', format('%d', base + place)) end
+  call('HSET', frame_key(exec, frame), unpack(fields))
+  return true
+end

@@ -1,0 +1,36 @@
+-- commit: one step of one frame, all or nothing.
+-- ARGV: exec, frame, revision, commit id, owner, now, base if pinned, consumed, keep ms, requeue, step...
+-- Answers {outcome, base, now, entries left in the inbox}.
+local exec, frame, revision, cid, owner = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local now, consumed, keep = clock(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local key, inbox, member = frame_key(exec, frame), inbox_key(exec, frame), exec .. ':' .. frame
+local stale = {'STALE', 0, now, 0}
+
+local status = call('HGET', P .. 'x:' .. exec, 'st')
+local ended = status ~= 'RUNNING'
+if ended and (not status or frame ~= '') then return stale end
+local f = call('HMGET', ended and P .. 'x:' .. exec or key,
+  'rev', 'cid', 'own', 'cr', 'cb', 'prev', 'tm', 'hb', 'aq', 'fk', 'del', 'ep')
+local rev = tonumber(f[1])
+if not rev or f[3] ~= owner then return stale end
+-- Since its claim (at revision `cr`) this owner alone has committed: an older revision within that is a repetition.
+if revision < rev and revision >= tonumber(f[4]) and (revision < rev - 1 or f[2] == cid) then
+  return {'DUP', tonumber(f[5]), now, ended and 0 or call('LLEN', inbox)}
+end
+if ended or rev ~= revision or not lineage_open(exec, frame) then return stale end
+local base = call('LLEN', P .. 'h:' .. exec)
+if ARGV[7] ~= '' and tonumber(ARGV[7]) ~= base then return {'BASE', base, now, 0} end
+
+if consumed > 0 then call('LTRIM', inbox, consumed, -1) end
+local old = {prev = tonumber(f[6]), tm = f[7], hb = f[8], aq = f[9], fk = f[10], del = f[11], ep = f[12]}
+local commit = {'rev', rev + 1, 'cid', cid, 'own', owner, 'cr', f[4], 'cb', base}
+if not apply(11, exec, frame, now, base, old, commit) then return {'OK', base, now, 0} end
+local waiting = call('LLEN', inbox)
+if keep > 0 then
+  call('ZADD', LEASES, now + keep, member)
+  call('ZREM', READY, member)
+else
+  call('ZREM', LEASES, member)
+  if waiting > 0 or ARGV[10] == '1' then ready(exec, frame, now) else call('ZREM', READY, member) end
+end
+return {'OK', base, now, waiting}

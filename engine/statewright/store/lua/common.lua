@@ -1,0 +1,67 @@
+-- Shared by all scripts.  Keys are named in keys.py; KEYS[1] only says which shard (slot) the call belongs to.
+-- Everything a user wrote is opaque here: it is stored and returned, never parsed.
+local call, match, format = redis.call, string.match, string.format
+local P = match(KEYS[1], '^[^}]*}:')
+local READY, LEASES, TIMERS = P .. 'q', P .. 'l', P .. 't'
+
+-- The server's time in ms, or the one given by a store with a clock of its own.
+local function clock(given)
+  if given ~= '' then return tonumber(given) end
+  local t = call('TIME')
+  return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
+end
+
+local function frame_key(exec, frame) return P .. 'f:' .. exec .. ':' .. frame end
+local function inbox_key(exec, frame) return P .. 'b:' .. exec .. ':' .. frame end
+local function fork_key(kind, exec, frame, epoch) return P .. kind .. ':' .. exec .. ':' .. frame .. ':' .. epoch end
+
+-- "/3.0/5.2" is child 2 of fork 5 of "/3.0".
+local function lineage(frame) return match(frame, '^(.*)/(%d+)%.(%d+)$') end
+
+-- True while every fork this frame descends from is open: a closed one fences its whole subtree.
+local function lineage_open(exec, frame)
+  while frame ~= '' do
+    local parent, epoch = lineage(frame)
+    if not parent or call('HGET', fork_key('j', exec, parent, epoch), 'open') ~= '1' then return false end
+    frame = parent
+  end
+  return true
+end
+
+local function running(exec) return call('HGET', P .. 'x:' .. exec, 'st') == 'RUNNING' end
+
+local function ready(exec, frame, now)
+  call('ZADD', READY, 'NX', now, exec .. ':' .. frame)
+  call('PUBLISH', 'sw:bell', match(P, '%d+'))
+end
+
+-- Timers of a frame are listed in its field `tm`, each as "<epoch>:<kind>,".
+local function disarm(exec, frame, timers)
+  for timer in string.gmatch(timers or '', '([^,]+),') do
+    call('ZREM', TIMERS, exec .. ':' .. frame .. ':' .. timer)
+  end
+end
+
+-- Forget a fork; its open children are put on the list of frames to be dropped.
+local function drop_fork(exec, frame, epoch, frames)
+  for _, index in ipairs(call('SMEMBERS', fork_key('o', exec, frame, epoch))) do
+    frames[#frames + 1] = frame .. '/' .. epoch .. '.' .. index
+  end
+  call('UNLINK', fork_key('j', exec, frame, epoch), fork_key('r', exec, frame, epoch),
+    fork_key('i', exec, frame, epoch), fork_key('o', exec, frame, epoch))
+end
+
+-- Forget frames with all that belongs to them, descendants included.
+local function drop_frames(exec, frames)
+  while #frames > 0 do
+    local frame = table.remove(frames)
+    local key, member = frame_key(exec, frame), exec .. ':' .. frame
+    local f = call('HMGET', key, 'tm', 'fk', 'aq', 'ep')
+    disarm(exec, frame, f[1])
+    for epoch in string.gmatch(f[2] or '', '(%d+),') do drop_fork(exec, frame, epoch, frames) end
+    if f[3] and f[3] ~= '' then call('ZREM', P .. 'a:' .. f[3], member .. ':' .. f[4]) end
+    call('ZREM', READY, member)
+    call('ZREM', LEASES, member)
+    call('UNLINK', key, inbox_key(exec, frame))
+  end
+end

@@ -1,0 +1,185 @@
+"""The verbs that only read, and the catalogue of state machines."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from statewright.store import codec, keys
+from statewright.store.scripts import Argument, Scripts
+from statewright.store.verbs import Description, HistoryPage, MachineRecord
+
+__all__ = ["Reading"]
+
+_STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+
+
+class Reading:
+    """What can be asked of a store.
+
+    Arguments:
+        scripts: for calls.
+        shards, store_id: from the store's meta hash.
+    """
+
+    def __init__(self, scripts: Scripts, shards: int, store_id: str) -> None:
+        self.shards = shards
+        self.store_id = store_id
+        self._scripts = scripts
+
+    def _time(self) -> str:
+        raise NotImplementedError
+
+    def shard_of(self, execution: str) -> int:
+        """Shard of an execution id."""
+        return keys.shard_of(execution, self.shards)
+
+    def _key(self, execution: str, kind: str = "x", rest: str | None = None) -> str:
+        """Key of something of an execution: its header, or ``<kind>:<execution>:<rest>``."""
+        name = f"{keys.prefix(self.shard_of(execution))}{kind}:{execution}"
+        return name if rest is None else f"{name}:{rest}"
+
+    async def _all(self, commands: list[tuple[Argument, ...]]) -> list[Any]:
+        """The answers to several commands, sent together."""
+        return await asyncio.gather(*[self._scripts.call(*command) for command in commands])
+
+    async def results(self, execution: str, frame_id: str, epoch: int) -> tuple[tuple[str | None, ...], dict[str, Any]]:
+        """See `Store.results`."""
+        rest = f"{frame_id}:{epoch}"
+        fields = ("length", "tolerance", "open", "index", "error", "cause")
+        record, found = await self._all(
+            [
+                ("HMGET", self._key(execution, "j", rest), *fields),
+                ("HGETALL", self._key(execution, "r", rest)),
+            ]
+        )
+        length, tolerance, is_open, index, error, cause = record
+        by_index = {int(field): text.decode() for field, text in zip(found[::2], found[1::2], strict=True)}
+        count = int(length or 0)
+        return tuple([by_index.get(i) for i in range(count)]), {
+            "length": count,
+            "open": is_open == b"1",
+            "index": int(index or 0),
+            "error": codec.optional(error),
+            "cause": codec.optional(cause),
+            "exceeded": index is not None and int(tolerance) > 0,
+            "failed": index is not None,
+        }
+
+    async def describe(self, execution: str) -> Description | None:
+        """See `Store.describe`."""
+        return (await self._describe([execution]))[0]
+
+    async def _describe(self, executions: list[str]) -> list[Description | None]:
+        commands: list[tuple[Argument, ...]] = []
+        for execution in executions:
+            header = self._key(execution)
+            commands.append(("HMGET", header, "head", "st", "t0", "t1", "output", "error", "cause"))
+            commands.append(("LLEN", self._key(execution, "h")))
+        answers = await self._all(commands)
+        return [
+            self._description(execution, header, length)
+            for execution, header, length in zip(executions, answers[::2], answers[1::2], strict=True)
+        ]
+
+    def _description(self, execution: str, header: list[Any], length: int) -> Description | None:
+        head, status, started, stopped, output, error, cause = header
+        if head is None:
+            return None
+        return Description(
+            codec.decode_execution(execution, int(started), head),
+            status.decode(),
+            int(stopped) if stopped is not None else None,
+            codec.optional(output),
+            codec.optional(error),
+            codec.optional(cause),
+            length,
+        )
+
+    async def history(self, execution: str, start: int, count: int, *, reverse: bool = False) -> HistoryPage:
+        """See `Store.history`; `reverse` gives the last event first."""
+        key = self._key(execution, "h")
+        if count <= 0:
+            return HistoryPage((), await self._scripts.call("LLEN", key))
+        # Counted from the end the places are negative; events are only ever appended, so ask for the length first.
+        length = await self._scripts.call("LLEN", key)
+        first = max(0, length - start - count) if reverse else start
+        last = (length - start if reverse else start + count) - 1
+        records = await self._scripts.call("LRANGE", key, first, last) if last >= first else []
+        events = [codec.decode_event(first + place, record) for place, record in enumerate(records, 1)]
+        return HistoryPage(tuple(reversed(events) if reverse else events), length)
+
+    async def executions(
+        self, machine: str | None, status: str | None, start: int, count: int
+    ) -> tuple[list[Description], bool]:
+        """See `Store.executions`; `machine` is the state machine's name."""
+        statuses = (status,) if status is not None else _STATUSES
+        indexes = [f"{keys.prefix(s)}e:{machine or ''}:{name}" for s in range(self.shards) for name in statuses]
+        wanted = start + count
+        parts = await self._all([("ZRANGE", index, 0, wanted, "REV", "WITHSCORES") for index in indexes])
+        found = [(float(at), name) for part in parts for name, at in zip(part[::2], part[1::2], strict=True)]
+        found.sort(reverse=True)
+        names = [name.decode() for _, name in found[start:wanted]]
+        described = await self._describe(names)
+        return [description for description in described if description is not None], len(found) > wanted
+
+    async def put_machine(self, record: MachineRecord) -> MachineRecord:
+        """See `Store.put_machine`; the creation time is the server's, revisions count from 1."""
+        r = record
+        arguments: list[Argument] = [self._time(), r.name, r.arn, r.hash, r.definition, r.type, r.role_arn]
+        created, revision = await self._scripts.run("put_machine", keys.machine(r.name), arguments)
+        return MachineRecord(r.name, r.arn, r.hash, r.definition, r.type, r.role_arn, created, revision)
+
+    async def machine(self, name: str) -> MachineRecord | None:
+        """See `Store.machine`."""
+        fields = ("arn", "hash", "type", "role", "created", "rev")
+        arn, content, kind, role, created, revision = await self._scripts.call("HMGET", keys.machine(name), *fields)
+        if arn is None:
+            return None
+        text = await self.definition(content.decode()) or ""
+        return MachineRecord(
+            name, arn.decode(), content.decode(), text, kind.decode(), role.decode(), int(created), int(revision)
+        )
+
+    async def machines(self) -> list[MachineRecord]:
+        """See `Store.machines`."""
+        names = sorted(name.decode() for name in await self._scripts.call("SMEMBERS", keys.MACHINES))
+        records = await asyncio.gather(*[self.machine(name) for name in names])
+        return [record for record in records if record is not None]
+
+    async def definition(self, hash: str) -> str | None:  # noqa: A002
+        """See `Store.definition`."""
+        text = await self._scripts.call("GET", keys.definition(hash))
+        return text.decode() if text is not None else None
+
+    async def health(self) -> dict[str, Any]:
+        """See `Store.health`."""
+        info = await information(self._scripts)
+        return {
+            **info,
+            "schema": keys.SCHEMA,
+            "store_id": self.store_id,
+            "shards": self.shards,
+        }
+
+
+async def information(scripts: Scripts) -> dict[str, Any]:
+    """What server this is and how it keeps data; None for what the user may not ask.
+
+    Example: ``(await information(scripts))["maxmemory_policy"] == "noeviction"``
+    """
+    from statewright.errors import StatewrightError
+
+    lines = (await scripts.call("INFO", "server")).decode().splitlines()
+    server = dict(line.split(":", 1) for line in lines if ":" in line)
+    found: dict[str, Any] = {
+        "server": "valkey" if "valkey_version" in server else "redis",
+        "version": server.get("valkey_version") or server.get("redis_version"),
+    }
+    for name in ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy"):
+        try:
+            answer = await scripts.call("CONFIG", "GET", name)
+        except StatewrightError:
+            answer = []
+        found[name.replace("-", "_")] = answer[1].decode() if answer else None
+    return found

@@ -1,0 +1,284 @@
+"""`RedisStore`: the verbs of `verbs.Store` on one Redis (7.0 or later) or Valkey server.
+
+Each writing verb is one call of one script (``lua/``); this module turns model objects into its arguments and its
+answer into the objects of the contract.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from statewright.model import Execution, Fork, Frame, Item, Step
+from statewright.store import codec, keys
+from statewright.store.bell import Bell
+from statewright.store.connection import Connection
+from statewright.store.reading import Reading
+from statewright.store.scripts import Argument, Scripts
+from statewright.store.verbs import (
+    Claim,
+    Claimed,
+    Commit,
+    Committed,
+    Created,
+    Lease,
+    Signal,
+    Signalled,
+    TaskOffer,
+)
+from statewright.values import Payload
+
+__all__ = ["RedisStore"]
+
+_FORKS_CACHED = 128
+_ITEMS_PER_CALL = 250
+_LEASES_PER_CALL = 200
+_NO_FORK = Fork(epoch=0, machines=("",), position="", length=0, window=0, tolerance=0)
+
+
+class RedisStore(Reading):
+    """The store on a server; made by `open_store`.
+
+    Arguments:
+        connection: for all calls; greeted and checked by `open_store`.
+        resolve: answers with the server's URL (for the bell's connection).
+        shards, store_id, secret: from the store's meta hash.
+        clock: time in ms to use instead of the server's (tests, simulation).
+        deadline: seconds until a server that stays away is an error.
+        closing: is awaited after the connections are closed.
+
+    Example: ``store = await open_store("redis://localhost:6379/0", None)``
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        resolve: Callable[[], Awaitable[str]],
+        *,
+        shards: int,
+        store_id: str,
+        secret: bytes,
+        clock: Callable[[], int] | None = None,
+        deadline: float = 30.0,
+        closing: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        super().__init__(Scripts(connection, deadline), shards, store_id)
+        self._connection = connection
+        self._secret = secret
+        self._clock = clock
+        self._closing = closing
+        self._bell = Bell(resolve, deadline)
+        self._forks: OrderedDict[tuple[str, str, int], Fork] = OrderedDict()
+        self._last_commit: dict[tuple[str, str], asyncio.Future[None]] = {}
+
+    def _time(self) -> str:
+        """The time to pass to a script; empty: the server's."""
+        return "" if self._clock is None else str(self._clock())
+
+    async def now(self) -> int:
+        """Time of the store in ms."""
+        if self._clock is not None:
+            return self._clock()
+        seconds, micros = await self._scripts.call("TIME")
+        return int(seconds) * 1000 + int(micros) // 1000
+
+    async def secret(self) -> bytes:
+        """The store's random secret, for task tokens."""
+        return self._secret
+
+    async def create(
+        self, execution: Execution, step: Step, *, digest: str, owner: str = "", lease_ms: int = 0
+    ) -> Created:
+        """See `Store.create`."""
+        arguments: list[Argument] = [execution.id, self._time(), secrets.token_hex(8), digest, owner, lease_ms]
+        arguments += (codec.encode_execution(execution), execution.machine_name)
+        arguments += codec.encode_step(step)
+        outcome, *numbers = await self._scripts.run("create", self._key(execution.id), arguments)
+        return Created(outcome.decode(), *numbers)
+
+    async def commit(self, commit: Commit) -> Committed:
+        """See `Store.commit`.  The call takes its place in the pipeline before anything is awaited."""
+        key = self._key(commit.execution)
+        arguments: list[Argument] = [
+            commit.execution,
+            commit.frame_id,
+            commit.revision,
+            commit.commit_id,
+            commit.owner,
+            self._time(),
+            commit.base if commit.step.pinned else "",
+            commit.consumed,
+            commit.keep_ms,
+            int(commit.requeue),
+        ]
+        arguments += codec.encode_step(commit.step)
+        items = self._send_items(commit)
+        frame = (commit.execution, commit.frame_id)
+        before, repeats = self._last_commit.get(frame), self._scripts.repeats
+        done = self._last_commit[frame] = asyncio.get_running_loop().create_future()
+        future = self._scripts.start("commit", key, arguments)
+        try:
+            for chunk, sent in items:
+                await self._scripts.finish(sent, "items", key, chunk)
+            outcome, base, now, inbox = await self._scripts.finish(future, "commit", key, arguments)
+            if outcome == b"STALE" and before is not None and self._scripts.repeats != repeats:
+                # A commit this one builds on may have been sent again, behind this one: once more, after it.
+                await before
+                outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
+        finally:
+            done.set_result(None)
+            if self._last_commit.get(frame) is done:
+                del self._last_commit[frame]
+        return Committed(outcome.decode(), base, now, inbox)
+
+    def _send_items(self, commit: Commit) -> list[tuple[list[Argument], Any]]:
+        """Send a Map's items ahead of the commit that forks over them, in calls of bounded size."""
+        sent = []
+        for fork in commit.step.commands:
+            if isinstance(fork, Fork) and fork.items:
+                fields = codec.item_fields(fork)
+                head: list[Argument] = [commit.execution, commit.frame_id, commit.revision, commit.owner, fork.epoch]
+                for start in range(0, len(fields), 2 * _ITEMS_PER_CALL):
+                    chunk = [*head, *fields[start : start + 2 * _ITEMS_PER_CALL]]
+                    sent.append((chunk, self._scripts.start("items", self._key(commit.execution), chunk)))
+        return sent
+
+    async def claim(self, shard: int, owner: str, lease_ms: int, limit: int) -> Claim:
+        """See `Store.claim`."""
+        arguments: list[Argument] = [self._time(), owner, lease_ms, limit]
+        now, due, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
+        return Claim(tuple([await self._claimed(row) for row in rows]), now, due)
+
+    async def claim_frame(self, execution: str, frame_id: str, owner: str, lease_ms: int) -> Claimed | None:
+        """See `Store.claim_frame`."""
+        arguments: list[Argument] = [execution, frame_id, self._time(), owner, lease_ms]
+        row = await self._scripts.run("claim_frame", self._key(execution), arguments)
+        return await self._claimed(row) if row else None
+
+    async def _claimed(self, row: list[Any]) -> Claimed:
+        execution, frame_id = row[0].decode(), row[1].decode()
+        revision, previous, entered, base, deliveries, body, value, name, inbox = row[2:]
+        frame = await self._frame(execution, frame_id, entered, body, value, name)
+        return Claimed(
+            execution,
+            frame,
+            revision,
+            previous,
+            tuple([codec.decode_signal(entry) for entry in inbox]),
+            base,
+            deliveries,
+        )
+
+    async def _frame(
+        self, execution: str, frame_id: str, entered: int, body: bytes | None, value: bytes | None, name: bytes | None
+    ) -> Frame:
+        """A frame from its stored parts; one that never ran is made from its parent's fork."""
+        item = None
+        parent, _, place = frame_id.rpartition("/")
+        epoch, _, index = place.partition(".")
+        if value is not None:
+            item = Item(int(index), Payload.parse(value.decode()), name.decode() if name is not None else None)
+        if body is None:
+            fork = await self.fork(execution, parent, int(epoch))
+            # The fork of an open child exists; one that was closed meanwhile makes every commit of the child STALE.
+            return codec.first_frame(frame_id, fork or _NO_FORK, item)
+        forked = codec.forked_epoch(body)
+        own = await self.fork(execution, frame_id, forked) if forked is not None else None
+        return codec.decode_frame(frame_id, body, item=item, fork=own, entered_id=entered)
+
+    async def fork(self, execution: str, frame_id: str, epoch: int) -> Fork | None:
+        """See `Store.fork`."""
+        place = (execution, frame_id, epoch)
+        if (known := self._forks.get(place)) is not None:
+            self._forks.move_to_end(place)
+            return known
+        body = await self._scripts.call("HGET", self._key(execution, "j", f"{frame_id}:{epoch}"), "body")
+        if body is None:
+            return None
+        fork = self._forks[place] = codec.decode_fork(epoch, body)
+        if len(self._forks) > _FORKS_CACHED:
+            self._forks.popitem(last=False)
+        return fork
+
+    async def open_frames(self, execution: str, frame_id: str) -> tuple[tuple[Frame, int], ...]:
+        """See `Store.open_frames`."""
+        rows = await self._scripts.run("open_frames", self._key(execution), [execution, frame_id])
+        frames = []
+        for child, previous, *parts in rows:
+            frames.append((await self._frame(execution, child.decode(), *parts), previous))
+        return tuple(frames)
+
+    async def extend(self, shard: int, owner: str, leases: Sequence[Lease], lease_ms: int) -> list[bool]:
+        """See `Store.extend`."""
+        held: list[bool] = []
+        for start in range(0, len(leases), _LEASES_PER_CALL):
+            chunk = _flat(leases[start : start + _LEASES_PER_CALL])
+            arguments: list[Argument] = [self._time(), owner, lease_ms, *chunk]
+            held += map(bool, await self._scripts.run("extend", keys.prefix(shard) + "l", arguments))
+        return held
+
+    async def release(self, shard: int, owner: str, leases: Sequence[Lease]) -> None:
+        """See `Store.release`."""
+        for start in range(0, len(leases), _LEASES_PER_CALL):
+            chunk = _flat(leases[start : start + _LEASES_PER_CALL])
+            await self._scripts.run("release", keys.prefix(shard) + "l", [self._time(), owner, *chunk])
+
+    async def signal(self, execution: str, frame_id: str, signal: Signal) -> Signalled:
+        """See `Store.signal`."""
+        entry = codec.encode_signal(signal)
+        digest = hashlib.blake2b(entry, digest_size=8).hexdigest()
+        arguments: list[Argument] = [execution, frame_id, self._time(), signal.kind, signal.epoch, entry, digest]
+        outcome, now = await self._scripts.run("signal", self._key(execution), [*arguments, secrets.token_hex(8)])
+        return Signalled(outcome.decode(), now)
+
+    async def heartbeat(self, execution: str, frame_id: str, epoch: int, seconds: int | None) -> Signalled:
+        """See `Store.heartbeat`."""
+        after = "" if seconds is None else seconds * 1000
+        arguments: list[Argument] = [execution, frame_id, self._time(), epoch, after]
+        outcome, now = await self._scripts.run("heartbeat", self._key(execution), arguments)
+        return Signalled(outcome.decode(), now)
+
+    async def take_activity(self, activity: str, worker: str) -> TaskOffer | None:
+        """See `Store.take_activity`."""
+        queues = [f"{keys.prefix(shard)}a:{activity}" for shard in range(self.shards)]
+        while True:
+            firsts = await self._all([("ZRANGE", queue, 0, 0, "WITHSCORES") for queue in queues])
+            waiting = sorted(
+                (float(first[1]), queue, first[0]) for queue, first in zip(queues, firsts, strict=True) if first
+            )
+            if not waiting:
+                return None
+            for _, queue, entry in waiting:
+                arguments: list[Argument] = [entry, self._time(), worker, secrets.token_hex(8)]
+                if (body := await self._scripts.run("take", queue, arguments)) is not None:
+                    execution, frame_id, epoch = entry.decode().split(":")
+                    order = codec.decode_frame(frame_id, body).task
+                    if order is not None:
+                        return TaskOffer(execution, frame_id, int(epoch), order)
+
+    async def watch_bell(self) -> None:
+        """See `Store.watch_bell`."""
+        await self._bell.ring()
+
+    async def watch_end(self, execution: str) -> None:
+        """See `Store.watch_end`."""
+
+        async def ended() -> bool:
+            return bool(await self._scripts.call("HGET", self._key(execution), "st") != b"RUNNING")
+
+        await self._bell.end(execution, ended)
+
+    async def close(self) -> None:
+        """Close all connections; an embedded server that nobody else uses is stopped."""
+        await self._bell.close()
+        await self._connection.close()
+        if self._closing is not None:
+            await self._closing()
+
+
+def _flat(leases: Sequence[Lease]) -> list[Argument]:
+    return [word for lease in leases for word in (lease.execution, lease.frame_id, lease.revision)]
