@@ -171,6 +171,7 @@ class Frame:
         task: the order of a frame in Phase.TASK, or to be repeated after Phase.RETRY.
         fork: of a frame in Phase.JOIN; or, for a child that never ran (`state` is ""), the fork it came from.
         item: of a Map iteration.
+        outer_item: of the iteration around a Parallel branch, whose context object shows it too.
         entered_id: history id of the current state's Entered event (kept by the store, not in the body).
     """
 
@@ -189,6 +190,7 @@ class Frame:
     task: TaskOrder | None = None
     fork: Fork | None = None
     item: Item | None = None
+    outer_item: Item | None = None
     entered_id: int = 0
 
 
@@ -330,6 +332,7 @@ class Fork:
         input: Parallel: each branch's input.  Map: the effective input that ItemSelector needs, else None.
         variables: visible to the children, read-only.
         map_name: the Map state's name, None for Parallel.
+        outer_item: Parallel: the Map item around it.
     """
 
     epoch: int
@@ -343,6 +346,7 @@ class Fork:
     input: Payload | None = None
     variables: Mapping[str, Json] = field(default_factory=dict)
     map_name: str | None = None
+    outer_item: Item | None = None
 
 
 @dataclass(frozen=True, slots=True)

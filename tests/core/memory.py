@@ -70,7 +70,8 @@ class Memory:
     Arguments:
         definition, input: what is run.
         tasks: resource (last part of an ARN) to the list of answers, the last one repeated: ``{"return": v}``,
-            ``{"fail": [error, cause]}``, ``{"hang": true}``, ``{"echo": true}``; `early`: the answer comes before the handler returns.
+            ``{"fail": [error, cause]}``, ``{"hang": true}``, ``{"echo": true}``; with `early` the answer comes before
+            the handler returns.
     """
 
     definition: Mapping[str, Any]
@@ -192,8 +193,9 @@ class Memory:
         payload = item.value if item else fork.input
         assert payload is not None
         self.frames[id_] = Frame(
-            id_, machine, f"{fork.position}.{index}", "", payload, variables=fork.variables, item=item, fork=fork
-        )
+            id_, machine, f"{fork.position}.{index}", "", payload, variables=fork.variables, item=item, fork=fork,
+            outer_item=fork.outer_item,
+        )  # fmt: skip
         self.previous[id_] = previous
         self.ready.append((id_, Continue(at=0, entropy="")))
 

@@ -215,3 +215,25 @@ async def test_server_time_is_used_without_a_clock(stores: Stores) -> None:
     created = await scene.create()
     assert before <= created.started_at <= await scene.store.now()
     assert created.started_at > 1_700_000_000_000
+
+
+async def test_a_claim_may_serve_some_state_machines_only(stores: Stores) -> None:
+    store = await stores.open()
+    first = Scene(store, machine="ours")
+    same_shard = [name for name in (f"N{i}" for i in range(600)) if store.shard_of(name) == first.shard][:8]
+    for name in same_shard[:6]:
+        await Scene(store, name, machine="theirs").create(owner="")
+        stores.clock.ms += 1
+    for name in same_shard[6:]:
+        await Scene(store, name, machine="ours").create(owner="")
+    answer = await store.claim(first.shard, "w", LEASE, 1, ("ours",))
+    assert [claimed.execution for claimed in answer.frames] == same_shard[6:7]
+    assert answer.next_due is not None
+    assert answer.next_due <= stores.clock.ms  # there is more
+    answer = await store.claim(first.shard, "w", LEASE, 9, ("ours", "others"))
+    assert [claimed.execution for claimed in answer.frames] == same_shard[7:]
+    answer = await store.claim(first.shard, "w", LEASE, 9, ("ours",))
+    assert answer.frames == ()
+    assert answer.next_due == stores.clock.ms + LEASE  # nothing of ours until a lease lapses: no busy polling
+    everything = await store.claim(first.shard, "v", LEASE, 9)
+    assert [claimed.execution for claimed in everything.frames] == same_shard[:6]

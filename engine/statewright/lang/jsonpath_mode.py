@@ -21,6 +21,8 @@ from statewright.values import Json
 __all__ = ["JSONPATH", "JsonPathLanguage"]
 
 _ABSENT: Final = object()
+_LARGEST: Final = 2**31 - 1
+"""Counts and seconds beyond this are not taken for integers (they are Java integers at AWS)."""
 
 
 def _processing_path(spec: Mapping[str, Any], field: str) -> Callable[[Scope], Json] | None:
@@ -96,7 +98,7 @@ def _choice_value(path: Path) -> Callable[[Scope], Json]:
 
 
 def _whole(value: Json, field: str, path: str) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _LARGEST:
         return value
     shown = value if isinstance(value, str) else as_text(value)
     raise runtime_error(f'The {field} field refers to value "{shown}" which is not a valid integer: {path}')
@@ -185,7 +187,7 @@ class JsonPathLanguage:
             found = source(scope, effective)
             if isinstance(found, bool) or not isinstance(found, int):
                 raise runtime_error(
-                    f"The SecondsPath parameter cannot be parsed as a long value: {path} == {_shown(found)}"
+                    f"The SecondsPath parameter cannot be parsed as a long value: {path} == {as_text(found)}"
                 )
             if found < 0:
                 raise runtime_error(f"The SecondsPath parameter references a negative value: {path} == {found}")

@@ -211,11 +211,10 @@ class Turn:
         context["State"] = state
         if token_epoch is not None:
             context["Task"] = {"Token": self.sign(frame.id, token_epoch)}
-        if frame.item is not None:
-            item: dict[str, Json] = {"Index": frame.item.index, "Value": frame.item.value.value}
-            if frame.item.key is not None:
-                item["Key"] = frame.item.key
-            context["Map"] = {"Item": item}
+        item = frame.item or frame.outer_item
+        if item is not None:
+            key = {} if item.key is None else {"Key": item.key}
+            context["Map"] = {"Item": {"Index": item.index, "Value": item.value.value, **key}}
         return context
 
     def payload(self, value: Json) -> Payload:

@@ -96,6 +96,7 @@ class Parallel:
                 tolerance=0,
                 input=arguments,
                 variables=frame.variables,
+                outer_item=frame.item or frame.outer_item,
             ),
         )
 

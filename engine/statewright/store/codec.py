@@ -73,6 +73,7 @@ class _Frame(msgspec.Struct, array_like=True):
     entered_at: int = 0
     task: _Task | None = None
     forked: int | None = None
+    outer_item: tuple[int, str, str | None] | None = None
 
 
 class _Fork(msgspec.Struct, array_like=True):
@@ -84,6 +85,7 @@ class _Fork(msgspec.Struct, array_like=True):
     input: str | None = None
     variables: str = ""
     map_name: str | None = None
+    outer_item: tuple[int, str, str | None] | None = None
 
 
 class _Execution(msgspec.Struct, array_like=True):
@@ -126,6 +128,14 @@ def _variables(variables: Mapping[str, Json]) -> str:
     return encode(dict(variables)) if variables else ""
 
 
+def _written(item: Item | None) -> tuple[int, str, str | None] | None:
+    return None if item is None else (item.index, item.value.text, item.key)
+
+
+def _item(written: tuple[int, str, str | None] | None) -> Item | None:
+    return None if written is None else Item(written[0], Payload.parse(written[1]), written[2])
+
+
 def encode_frame(frame: Frame) -> bytes:
     """The body of a frame: all but what the store keeps beside it (id, item, fork, entered_id).
 
@@ -152,6 +162,7 @@ def encode_frame(frame: Frame) -> bytes:
             frame.entered_at,
             task,
             frame.fork.epoch if frame.fork else None,
+            _written(frame.outer_item),
         )
     )
 
@@ -182,6 +193,7 @@ def decode_frame(
         task=_order(f.task) if f.task else None,
         fork=fork if f.forked is not None else None,
         item=item,
+        outer_item=_item(f.outer_item),
         entered_id=entered_id,
     )
 
@@ -220,6 +232,7 @@ def first_frame(id: str, fork: Fork, item: Item | None) -> Frame:  # noqa: A002
         variables=fork.variables,
         fork=fork,
         item=item,
+        outer_item=fork.outer_item,
     )
 
 
@@ -235,6 +248,7 @@ def encode_fork(fork: Fork) -> bytes:
             fork.input.text if fork.input else None,
             _variables(fork.variables),
             fork.map_name,
+            _written(fork.outer_item),
         )
     )
 
@@ -252,6 +266,7 @@ def decode_fork(epoch: int, body: bytes) -> Fork:
         input=Payload.parse(f.input) if f.input is not None else None,
         variables=decode(f.variables) if f.variables else {},
         map_name=f.map_name,
+        outer_item=_item(f.outer_item),
     )
 
 

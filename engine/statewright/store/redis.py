@@ -147,9 +147,9 @@ class RedisStore(Reading):
                     sent.append((chunk, self._scripts.start("items", self._key(commit.execution), chunk)))
         return sent
 
-    async def claim(self, shard: int, owner: str, lease_ms: int, limit: int) -> Claim:
+    async def claim(self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = ()) -> Claim:
         """See `Store.claim`."""
-        arguments: list[Argument] = [self._time(), owner, lease_ms, limit]
+        arguments: list[Argument] = [self._time(), owner, lease_ms, limit, *machines]
         now, due, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
         return Claim(tuple([await self._claimed(row) for row in rows]), now, due)
 

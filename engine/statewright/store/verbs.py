@@ -219,8 +219,11 @@ class Store(Protocol):
         `execution.started_at` is ignored: the server's time is stored, and returned.
         """
 
-    async def claim(self, shard: int, owner: str, lease_ms: int, limit: int) -> Claim:
-        """Lease up to `limit` ready frames; first moves lapsed leases and due timers (at most 100 each) to ready."""
+    async def claim(self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = ()) -> Claim:
+        """Lease up to `limit` ready frames; first moves lapsed leases and due timers (at most 100 each) to ready.
+
+        With names of state `machines`, frames of others are left alone; a call looks past 500 of those at the most.
+        """
 
     async def claim_frame(self, execution: str, frame_id: str, owner: str, lease_ms: int) -> Claimed | None:
         """Lease one frame whatever its queue entries say, fencing whoever holds it; None if it does not exist or the
