@@ -1,0 +1,92 @@
+"""Names and ARNs: what may be one, and what they say."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+
+from statewright.errors import StatewrightError
+
+__all__ = ["Arns", "check_name", "execution_id"]
+
+# API reference, StartExecution, name: no white space, brackets, wildcards, special or control characters.
+_FORBIDDEN = re.compile('[\\s<>{}\\[\\]?*"#%\\\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff\U0010ffff]')
+
+
+def check_name(name: str) -> str:
+    """`name`, if it can name a state machine, an execution or an activity.
+
+    Raises StatewrightError InvalidName (rules of the API reference for `name`).
+
+    Example: ``check_name("order-17")``
+    """
+    if not isinstance(name, str) or not 1 <= len(name) <= 80 or _FORBIDDEN.search(name):
+        raise StatewrightError("InvalidName", f"Invalid Name: '{name}'")
+    return name
+
+
+def execution_id(machine: str, name: str) -> str:
+    """The internal id of an execution: 26 characters of base32 that follow from its state machine and name, so that
+    starting twice under one name meets the same record.
+
+    Example: ``len(execution_id("pay", "order-17")) == 26``
+    """
+    digest = hashlib.sha256(f"{machine}\0{name}".encode()).digest()
+    return base64.b32encode(digest).decode().lower()[:26]
+
+
+@dataclass(frozen=True, slots=True)
+class Arns:
+    """Makes and reads the ARNs of one region and account.
+
+    Example: ``Arns().machine("pay") == "arn:aws:states:us-east-1:000000000000:stateMachine:pay"``
+    """
+
+    region: str = "us-east-1"
+    account: str = "000000000000"
+
+    def machine(self, name: str) -> str:
+        """ARN of a state machine."""
+        return self._arn("stateMachine", name)
+
+    def execution(self, machine: str, name: str) -> str:
+        """ARN of an execution of a state machine; `name` is ``name:id`` for an EXPRESS one, whose names may repeat."""
+        return self._arn("express" if ":" in name else "execution", f"{machine}:{name}")
+
+    def activity(self, name_or_arn: str) -> str:
+        """ARN of an activity, given that or its name; StatewrightError InvalidName or InvalidArn."""
+        return self._arn("activity", _name(name_or_arn, "activity"))
+
+    def _arn(self, kind: str, name: str) -> str:
+        return f"arn:aws:states:{self.region}:{self.account}:{kind}:{name}"
+
+    @staticmethod
+    def machine_name(name_or_arn: str) -> str:
+        """Name of a state machine, given that or its ARN; StatewrightError InvalidName or InvalidArn."""
+        return _name(name_or_arn, "stateMachine")
+
+    @staticmethod
+    def execution_names(execution: str) -> tuple[str, str]:
+        """Names of the state machine and of the execution, from an execution ARN or ``machine:name``.
+
+        An EXPRESS execution's name is ``name:id``.  Raises StatewrightError InvalidArn.
+        """
+        parts = execution.split(":")
+        length = 2
+        if parts[0] == "arn":
+            length = {"execution": 2, "express": 3}.get(":".join(parts[5:6]), 0)
+            parts = parts[6:]
+        if len(parts) != length or not all(parts):
+            raise StatewrightError("InvalidArn", f"Invalid Arn: '{execution}' is no execution ARN and no machine:name")
+        return parts[0], ":".join(parts[1:])
+
+
+def _name(name_or_arn: str, kind: str) -> str:
+    if not name_or_arn.startswith("arn:"):
+        return check_name(name_or_arn)
+    parts = name_or_arn.split(":")
+    if len(parts) != 7 or parts[2] != "states" or parts[5] != kind or not parts[6]:
+        raise StatewrightError("InvalidArn", f"Invalid Arn: 'Resource type not valid in this context: {name_or_arn}'")
+    return parts[6]

@@ -1,0 +1,140 @@
+"""`Engine`: the API of `AsyncEngine` for code without an event loop.
+
+The asynchronous engine runs on a loop in a thread of its own; each method here runs its namesake there and waits.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
+
+from statewright.api import AsyncEngine
+from statewright.errors import StatewrightError
+from statewright.tasks import Handler
+
+__all__ = ["Engine"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+F = TypeVar("F", bound=Handler)
+
+
+def _blocking(
+    method: Callable[Concatenate[AsyncEngine, P], Coroutine[Any, Any, R]],
+) -> Callable[Concatenate[Engine, P], R]:
+    @wraps(method)
+    def call(self: Engine, *args: P.args, **kwargs: P.kwargs) -> R:
+        return self._await(method(self.engine, *args, **kwargs))
+
+    return cast("Callable[Concatenate[Engine, P], R]", call)
+
+
+class Engine:
+    """Durable state machines on a store, for synchronous programs: arguments and methods of `AsyncEngine`.
+
+    Example::
+
+        with Engine(data_dir=".statewright", tasks={"greet": greet}) as engine:
+            engine.deploy(Path("hello.asl.yaml"), name="hello")
+            print(engine.run("hello", {"name": "you"}).output)
+    """
+
+    def __init__(self, store: str | None = None, *, data_dir: str | Path | None = None, **options: Any) -> None:
+        self.engine = AsyncEngine(store, data_dir=data_dir, **options)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._process = os.getpid()
+
+    def open(self) -> None:
+        """Start the thread and connect to the store.  Done by ``with``."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._process = os.getpid()
+            self._thread = threading.Thread(target=self._loop.run_forever, name="statewright", daemon=True)
+            self._thread.start()
+        try:
+            self._await(self.engine.open())
+        except BaseException:
+            self._end_thread()
+            raise
+
+    def close(self) -> None:
+        """Close all connections and end the thread."""
+        if self._loop is not None and os.getpid() == self._process:
+            try:
+                self._await(self.engine.close())
+            finally:
+                self._end_thread()
+
+    def __enter__(self) -> Self:
+        self.open()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def task(self, name: str) -> Callable[[F], F]:
+        """See `AsyncEngine.task`."""
+        return self.engine.task(name)
+
+    deploy = _blocking(AsyncEngine.deploy)
+    machine = _blocking(AsyncEngine.machine)
+    machines = _blocking(AsyncEngine.machines)
+    start = _blocking(AsyncEngine.start)
+    describe = _blocking(AsyncEngine.describe)
+    list = _blocking(AsyncEngine.list)
+    history = _blocking(AsyncEngine.history)
+    stop = _blocking(AsyncEngine.stop)
+    wait = _blocking(AsyncEngine.wait)
+    run = _blocking(AsyncEngine.run)
+    send_task_success = _blocking(AsyncEngine.send_task_success)
+    send_task_failure = _blocking(AsyncEngine.send_task_failure)
+    send_task_heartbeat = _blocking(AsyncEngine.send_task_heartbeat)
+    get_activity_task = _blocking(AsyncEngine.get_activity_task)
+
+    @contextmanager
+    def worker(self, *, grace: float = 10.0) -> Iterator[None]:
+        """See `AsyncEngine.worker`.
+
+        Example: ``with engine.worker(): engine.wait("hello:first")``
+        """
+        manager = self.engine.worker(grace=grace)
+        self._await(manager.__aenter__())
+        try:
+            yield
+        finally:
+            self._await(manager.__aexit__(None, None, None))
+
+    def run_worker(self, *, grace: float = 10.0) -> None:
+        """Work until KeyboardInterrupt, then drain for up to `grace` seconds."""
+        with self.worker(grace=grace):
+            try:
+                threading.Event().wait()
+            except KeyboardInterrupt:
+                return
+
+    def _await(self, work: Coroutine[Any, Any, R]) -> R:
+        if self._loop is None or os.getpid() != self._process:
+            work.close()
+            if self._loop is None:
+                raise StatewrightError("NotOpen", "the engine is not open: use it as `with Engine(…) as engine`")
+            raise StatewrightError("Forked", "the process has forked since the engine was opened: open one of its own")
+        future = asyncio.run_coroutine_threadsafe(work, self._loop)
+        try:
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
+
+    def _end_thread(self) -> None:
+        if self._loop is not None and self._thread is not None:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+            self._loop = self._thread = None

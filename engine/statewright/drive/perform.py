@@ -1,0 +1,133 @@
+"""Running the handler of one task."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from statewright.drive.session import Session
+from statewright.errors import StatewrightError
+from statewright.model import Execution, Frame, TaskKind, TaskOrder
+from statewright.tasks import Call, TaskContext
+from statewright.tasks.context import idempotency_key
+from statewright.tasks.failure import compact, failure
+from statewright.values import Json, Payload, check, encode
+
+__all__ = ["Performance", "perform", "task_context"]
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """How a handler ended: with `output`, or with `error` and perhaps `cause`."""
+
+    output: Payload | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
+def task_context(session: Session, execution: Execution, frame: Frame, order: TaskOrder) -> TaskContext:
+    """What the handler of a frame's task is told."""
+    return TaskContext(
+        execution_arn=execution.arn,
+        execution_name=execution.name,
+        resource=order.resource,
+        state=frame.state,
+        attempt=sum(frame.retries),
+        idempotency_key=idempotency_key(execution, frame),
+        task_token=session.tokens.sign(execution.id, frame.id, frame.epoch) if order.kind is TaskKind.TOKEN else None,
+        sleep=session.clock.sleep,
+        _beat=_Heartbeat(session, execution.id, frame).beat,
+    )
+
+
+async def perform(session: Session, order: TaskOrder, context: TaskContext) -> Performance:
+    """Call the handler of an order and say how it ended.
+
+    Whatever a handler does short of killing the process ends here: exceptions, results that are not JSON, SystemExit.
+    Only the cancellation of the running asyncio task passes.
+    """
+    request_id: str | None = None
+    integrated = False
+    try:
+        call = session.registry.resolve(order.resource, order.arguments)
+        if call.is_lambda:
+            request_id = str(uuid.UUID(hex=context.idempotency_key[:32], version=4))
+        integrated = call.wrap is not None
+        returned, result = await _call(session, call, context)
+        if not returned:
+            return _failed(result, request_id, integrated)
+        if call.wrap is not None:
+            check(result)
+            result = call.wrap(result, request_id or "")
+    except (Exception, SystemExit) as error:
+        return _failed(error, request_id, integrated)
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return _failed(error, request_id, integrated)  # the handler awaited something of its own that was cancelled
+    return _result(result, order.resource)
+
+
+def _failed(error: BaseException, request_id: str | None, integrated: bool) -> Performance:
+    name, cause = failure(error, request_id)
+    return Performance(error=name, cause=compact(cause) if integrated else cause)
+
+
+def _result(result: Json, resource: str) -> Performance:
+    try:
+        check(result)
+        return Performance(output=Payload.parse(encode(result)))
+    except ValueError as error:
+        return Performance(error="Statewright.InvalidResult", cause=f"The handler of '{resource}' returned {error}")
+
+
+async def _call(session: Session, call: Call, context: TaskContext) -> tuple[bool, Any]:
+    """Call a handler when there is room for it: (True, its result), or (False, what it raised in its thread)."""
+    arguments = (call.input, context) if call.with_context else (call.input,)
+    if session.slots.locked():
+        with session.clock.rest():
+            await session.slots.acquire()
+    else:
+        await session.slots.acquire()
+    try:
+        if call.is_async:
+            return True, await call.handler(*arguments)
+        returned, result = await asyncio.get_running_loop().run_in_executor(
+            session.threads, _in_thread, call, arguments
+        )
+    finally:
+        session.slots.release()
+    return returned, await result if asyncio.iscoroutine(result) else result
+
+
+def _in_thread(call: Call, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
+    """Call a synchronous handler.  What it raises is handed over as a value: a future cannot carry StopIteration."""
+    try:
+        return True, call.handler(*arguments)
+    except BaseException as error:  # it would end the thread, and nobody would ever hear of the task
+        return False, error
+
+
+class _Heartbeat:
+    """Sends a task's heartbeats, from any thread, one at a time."""
+
+    def __init__(self, session: Session, execution: str, frame: Frame) -> None:
+        self._session = session
+        self._target = (execution, frame.id, frame.epoch)
+        self._loop = asyncio.get_running_loop()
+        self._sending: asyncio.Task[None] | None = None
+
+    def beat(self) -> None:
+        self._loop.call_soon_threadsafe(self._start)
+
+    def _start(self) -> None:
+        if self._sending is None or self._sending.done():
+            self._sending = self._session.clock.spawn(self._send())
+
+    async def _send(self) -> None:
+        with suppress(StatewrightError):  # a missed heartbeat is what the time-out is for
+            await self._session.store.heartbeat(*self._target, None)

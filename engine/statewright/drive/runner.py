@@ -1,0 +1,391 @@
+"""One leased frame, taken as far as it goes: events in, steps committed, handlers run.
+
+While the lease holds, the frame is in memory and never read again.  Transitions without outside effect go down the
+pipeline in revision order without waiting for each other; before a handler runs, and before the frame is let go, all of
+them have been acknowledged.  If one is refused, whatever is behind it is void and the frame is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from statewright.drive.events import event_of, is_stale
+from statewright.drive.perform import Performance, perform, task_context
+from statewright.drive.session import Session
+from statewright.errors import StatewrightError
+from statewright.model import (
+    Continue,
+    EndExecution,
+    Event,
+    Execution,
+    Finish,
+    Fork,
+    Frame,
+    Phase,
+    StartTimer,
+    Step,
+    TaskAnswer,
+    TaskKind,
+    TaskSubmitted,
+)
+from statewright.step import Program, step
+from statewright.store.verbs import Claimed, Commit, Committed, Signal
+from statewright.tasks import TaskContext
+
+__all__ = ["Runner"]
+
+_log = logging.getLogger("statewright")
+
+_WINDOW = 64
+"""Commits of one frame under way at once."""
+
+_TURN = 16
+"""Steps of one frame before others get their turn."""
+
+
+class _LostError(Exception):
+    """The frame is not ours any more."""
+
+
+@dataclass(slots=True, eq=False)
+class _Sent:
+    step: Step
+    commit: Commit
+    at: float
+    reply: asyncio.Task[Committed] | None = None
+
+
+class Runner:
+    """Drives one frame, from a claim until it parks, ends or is lost.
+
+    Arguments:
+        session: of the worker.
+        claimed: the frame, leased to the worker.
+
+    Example: ``await Runner(session, claimed).run()``
+    """
+
+    def __init__(self, session: Session, claimed: Claimed) -> None:
+        self.session = session
+        self.claimed = claimed
+        self.execution_id = claimed.execution
+        self.frame = claimed.frame
+        self.revision = claimed.revision
+        self.renewed = session.monotonic()
+        self.task: asyncio.Task[None] | None = None
+        self.successor: Claimed | None = None
+        self.failed = False
+        self._base = claimed.base
+        self._inbox = deque(claimed.inbox)
+        self._spent = 0  # entries of the inbox that are used up and not yet told to the store
+        self._trims: deque[tuple[int, int]] = deque(maxlen=_WINDOW)  # (revision, entries its commit removed)
+        self._window: deque[_Sent] = deque()
+        self._leaving = False
+        self._lost = False
+        self._context: TaskContext | None = None
+        self._execution: Execution | None = None
+        self._program: Program | None = None
+
+    # -- what the worker asks and tells -------------------------------------------------------------------------------
+    @property
+    def waits(self) -> bool:
+        """Whether a handler runs and nothing is under way to the store: the lease needs to be extended."""
+        return self._context is not None and not self._window
+
+    def abandon(self) -> None:
+        """The frame is lost: stop whatever is being done about it."""
+        self._lost = True
+        self._interrupt()
+
+    def deliver(self, claimed: Claimed) -> None:
+        """The frame was claimed again while held here: there are new entries in its inbox, or its lease lapsed."""
+        if claimed.revision > self.revision or (self._leaving and claimed.revision == self.revision):
+            self.successor = claimed  # a claim made after our last commit
+            if claimed.revision > self.revision:
+                self.abandon()
+            return
+        if self._leaving or self._lost:
+            return
+        self.renewed = self.session.monotonic()
+        trimmed = sum(count for revision, count in self._trims if revision > claimed.revision)
+        self._inbox = deque(claimed.inbox[trimmed + self._spent :])
+        if self._context is not None and self._interrupting():
+            self._interrupt()
+
+    async def run(self) -> None:
+        """Go as far as it goes.  Never raises; `failed` says that the engine itself could not go on."""
+        try:
+            self._execution = await self.session.programs.execution(self.execution_id)
+            self._program = await self.session.programs.program(self._execution)
+            await self._complete_child()
+            while (event := await self._next()) is not None and await self._take(event):
+                pass
+        except _LostError:
+            pass
+        except asyncio.CancelledError:
+            if not self._lost:
+                raise
+        except Exception as error:
+            self.failed = not (isinstance(error, StatewrightError) and error.code == "StoreUnavailable")
+            _log.log(
+                logging.ERROR if self.failed else logging.WARNING,
+                "frame %r of execution %s dropped (delivery %d): %s",
+                self.frame.id,
+                self.execution_id,
+                self.claimed.deliveries,
+                error,
+                exc_info=self.failed,
+            )
+        finally:
+            for sent in self._window:
+                if sent.reply is not None:
+                    sent.reply.cancel()
+                    sent.reply.add_done_callback(_ignore)
+
+    async def _complete_child(self) -> None:
+        """An iteration that never ran needs its fork's input, for ItemSelector; it is kept once for all of them."""
+        frame = self.frame
+        if frame.state == "" and frame.fork is None:
+            parent, _, child = frame.id.rpartition("/")
+            fork = await self.session.store.fork(self.execution_id, parent, int(child.partition(".")[0]))
+            self.frame = replace(frame, fork=fork)
+
+    # -- events -------------------------------------------------------------------------------------------------------
+    async def _next(self) -> Event | None:
+        """What the frame has to react to, or None if it waits for a signal; then it has been let go."""
+        while True:
+            self._skip_stale()
+            frame = self.frame
+            if self._inbox:
+                return await self._signalled(self._inbox.popleft())
+            if frame.phase is Phase.ENTER:
+                return Continue(at=self._now(), entropy=self.session.entropy(), base=self._base, epoch=frame.epoch)
+            if not _runs_handler(frame):
+                # Nothing new after all (a lapsed lease, a signal that came too late): let go, timers untouched.
+                await self._take(None)
+                return None
+            event = await self._perform()
+            if event is not None:
+                return event
+
+    async def _signalled(self, signal: Signal) -> Event:
+        self._spent += 1
+        common = {"entropy": self.session.entropy(), "base": self._base}
+        return await event_of(signal, self.execution_id, self.frame, self.session.store, self._now, common)
+
+    def _skip_stale(self) -> None:
+        while self._inbox and is_stale(self._inbox[0], self.frame):
+            self._inbox.popleft()
+            self._spent += 1
+
+    def _now(self) -> int:
+        return self.session.clock.now()
+
+    # -- handlers -----------------------------------------------------------------------------------------------------
+    async def _perform(self) -> Event | None:
+        """Run the handler of the frame's task; None if a signal came meanwhile that goes first."""
+        frame, session = self.frame, self.session
+        assert self._execution is not None  # noqa: S101
+        assert frame.task is not None  # noqa: S101
+        if session.stopping:
+            await self._take(None)  # gives it back
+            raise _LostError
+        if self.fenced():
+            raise _LostError
+        self._context = task_context(session, self._execution, frame, frame.task)
+        try:
+            done = await perform(session, frame.task, self._context)
+        except asyncio.CancelledError:
+            if self._lost or not self._interrupting():
+                raise
+            done = Performance()
+        finally:
+            self._context = None
+        if self._lost:
+            raise _LostError
+        self._skip_stale()
+        if self._interrupting():
+            _uncancel()
+            return None
+        if frame.task.kind is TaskKind.TOKEN and done.output is None:
+            await self._answer(done)
+            return None
+        common: dict[str, Any] = {
+            "at": self._now(),
+            "entropy": session.entropy(),
+            "base": self._base,
+            "epoch": frame.epoch,
+        }
+        if done.output is None:
+            return TaskAnswer(**common, error=done.error, cause=done.cause, failed=True)
+        if frame.task.kind is TaskKind.TOKEN:
+            return TaskSubmitted(**common, output=done.output)
+        return TaskAnswer(**common, output=done.output)
+
+    async def _answer(self, done: Performance) -> None:
+        """A submission that failed is an answer like any other: of several, the store takes the first."""
+        session, frame = self.session, self.frame
+        failed = Signal(
+            "answer", epoch=frame.epoch, error=done.error, cause=done.cause, failed=True, worker=session.owner
+        )
+        await session.store.signal(self.execution_id, frame.id, failed)
+        claimed = await session.store.claim_frame(self.execution_id, frame.id, session.owner, session.lease_ms)
+        if claimed is None or claimed.revision != self.revision:
+            raise _LostError
+        self.deliver(claimed)
+
+    def fenced(self) -> bool:
+        """Whether the lease has not been renewed for two thirds of its time: from then on somebody else may soon hold
+        it, and nothing new is begun.  A virtual clock does not run by itself, nor do its leases."""
+        return self.session.monotonic() - self.renewed > self.session.lease_ms / 1500
+
+    def _interrupting(self) -> bool:
+        """Whether a signal in the inbox ends the running handler.  An answer by token does not: whoever sent it was
+        told the token by this very handler, which is about to return."""
+        return any(signal.kind != "answer" and not is_stale(signal, self.frame) for signal in self._inbox)
+
+    def _interrupt(self) -> None:
+        if self._context is not None:
+            self._context.cancel()
+        if self.task is not None:
+            self.task.cancel()
+
+    # -- steps --------------------------------------------------------------------------------------------------------
+    async def _take(self, event: Event | None) -> bool:
+        """Step and commit; whether the frame goes on here.  Without an event the frame is just let go."""
+        if event is None:
+            await self._commit(Step(self.frame, keep_timers=True))
+            return False
+        taken = self._step(event)
+        if taken.pinned:
+            taken = await self._commit_pinned(event)
+        elif taken.frame.phase is not Phase.ENTER or self.session.stopping:
+            await self._commit(taken)
+        else:
+            await self._pipeline(taken)
+        return not self._leaving
+
+    def _step(self, event: Event) -> Step:
+        assert self._program is not None  # noqa: S101
+        assert self._execution is not None  # noqa: S101
+        sign = partial(self.session.tokens.sign, self.execution_id)
+        return step(self._program, self._execution, self.frame, event, self.session.limits, sign)
+
+    async def _commit_pinned(self, event: Event) -> Step:
+        """A text of the step names a history id: step with the history's exact length until it fits."""
+        while True:
+            await self._settle()
+            before = (self.frame, self.revision, self._spent, deque(self._inbox), self._leaving)
+            taken = self._step(replace(event, base=self._base))
+            sent = self._prepare(taken)
+            committed = await self.session.store.commit(sent.commit)
+            if committed.outcome != "BASE":
+                self._acknowledged(sent, committed)
+                return taken
+            self.frame, self.revision, self._spent, self._inbox, self._leaving = before
+            self._trims = deque((r for r in self._trims if r[0] <= self.revision), _WINDOW)
+            self._base = committed.base
+
+    async def _commit(self, taken: Step) -> None:
+        """Commit a step and wait until it and all before it are acknowledged."""
+        await self._settle()
+        sent = self._prepare(taken)
+        self._acknowledged(sent, await self.session.store.commit(sent.commit))
+
+    async def _pipeline(self, taken: Step) -> None:
+        """Send a commit without waiting for it, as far as the window has room."""
+        sent = self._prepare(taken)
+        sent.reply = asyncio.get_running_loop().create_task(self.session.store.commit(sent.commit))
+        self._window.append(sent)
+        if len(self._window) >= _WINDOW:
+            await self._acknowledge()
+        elif len(self._window) % _TURN == 0:
+            await asyncio.sleep(0)
+
+    def _prepare(self, taken: Step) -> _Sent:
+        """The commit of a step; the frame is from now on what it will be when that is acknowledged."""
+        session = self.session
+        self.frame = taken.frame
+        self._skip_stale()
+        goes_on = taken.frame.phase is not Phase.DONE and (
+            bool(self._inbox) or taken.frame.phase is Phase.ENTER or _runs_handler(taken.frame)
+        )
+        stays = goes_on and not session.stopping
+        self._leaving = not stays
+        commit = Commit(
+            execution=self.execution_id,
+            frame_id=taken.frame.id,
+            revision=self.revision,
+            commit_id=session.commit_id(),
+            owner=session.owner,
+            step=taken,
+            base=self._base,
+            consumed=self._spent,
+            keep_ms=session.lease_ms if stays else 0,
+            requeue=goes_on and not stays,
+        )
+        self.revision += 1
+        self._base += len(taken.history)
+        if self._spent:
+            self._trims.append((self.revision, self._spent))
+            self._spent = 0
+        return _Sent(taken, commit, session.monotonic())
+
+    async def _settle(self) -> None:
+        """Wait until every commit sent is acknowledged."""
+        while self._window:
+            await self._acknowledge()
+
+    async def _acknowledge(self) -> None:
+        sent = self._window[0]
+        assert sent.reply is not None  # noqa: S101
+        committed = await sent.reply
+        self._window.popleft()
+        self._acknowledged(sent, committed)
+
+    def _acknowledged(self, sent: _Sent, committed: Committed) -> None:
+        """What follows from a commit's reply."""
+        session = self.session
+        if committed.outcome not in ("OK", "DUP"):
+            raise _LostError
+        if committed.now:
+            session.clock.observe(committed.now)
+        self.renewed = max(self.renewed, sent.at)
+        if not self._window:
+            self._base = committed.base + len(sent.step.history)
+        if sent.step.entered is not None and sent.step.frame is self.frame:
+            self.frame = replace(self.frame, entered_id=committed.base + sent.step.entered)
+        session.abandon(self.execution_id, sent.step.drop)
+        for command in sent.step.commands:
+            if isinstance(command, StartTimer):
+                session.look_at(command.due or (committed.now or self._now()) + command.delay)
+            elif isinstance(command, Fork | Finish):
+                session.wake.set()
+            elif isinstance(command, EndExecution):
+                session.ended(self.execution_id)
+
+
+def _ignore(reply: asyncio.Task[Committed]) -> None:
+    """Nobody waits for this reply any more."""
+    if not reply.cancelled():
+        reply.exception()
+
+
+def _uncancel() -> None:
+    """Forget that this task was cancelled: that was to end the handler, not the runner."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()
+
+
+def _runs_handler(frame: Frame) -> bool:
+    """Whether a handler is due: the answer of a CALL, the submission of a TOKEN task."""
+    order = frame.task
+    return (
+        frame.phase is Phase.TASK and order is not None and order.kind is not TaskKind.ACTIVITY and not order.submitted
+    )

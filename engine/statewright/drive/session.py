@@ -1,0 +1,83 @@
+"""What the runners of one worker share."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from statewright.drive.clock import Clock
+from statewright.drive.programs import Programs
+from statewright.model import Limits
+from statewright.store.verbs import Store
+from statewright.tasks import Registry, Tokens
+
+__all__ = ["Session"]
+
+
+def _entropy() -> str:
+    return secrets.token_hex(16)
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(slots=True, eq=False)
+class Session:
+    """The tools of a worker, and the little it keeps in common for the frames it holds.
+
+    Arguments:
+        store, programs, registry, tokens, limits, clock: see there.
+        owner: unique to the worker; who holds the leases.
+        lease_ms: how long a frame stays ours without a word (ms).
+        threads: where synchronous handlers run.
+        slots: as many handlers run at once.
+        abandon: stop working on frames (execution id, frame ids), because a step has ended them.
+        ended: the same for all frames of an execution.
+        entropy: seed of every step.
+        stopping: the worker drains: finish what runs, begin nothing.
+        wake: set when there may be something to claim.
+        planned: when (ms) the worker looks for work next, woken or not; `alarm` takes that back.
+    """
+
+    store: Store
+    programs: Programs
+    registry: Registry
+    tokens: Tokens
+    limits: Limits
+    clock: Clock
+    owner: str
+    lease_ms: int
+    threads: Executor
+    slots: asyncio.Semaphore
+    abandon: Callable[[str, Iterable[str]], None]
+    ended: Callable[[str], None]
+    entropy: Callable[[], str] = _entropy
+    monotonic: Callable[[], float] = time.monotonic
+    stopping: bool = False
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    planned: int | None = None
+    alarm: Callable[[], None] = _nothing
+    _commits: int = 0
+
+    def commit_id(self) -> str:
+        """A name no other commit of any worker has."""
+        self._commits += 1
+        return f"{self.owner}.{self._commits}"
+
+    def look_at(self, due: int) -> None:
+        """Look for work at `due` (ms), or before."""
+        if self.planned is None or due < self.planned:
+            self.planned = due
+            self.alarm()
+            self.alarm = self.clock.alarm(due, self.wake.set)
+
+    def looking(self) -> None:
+        """Whatever was planned is done now."""
+        self.wake.clear()
+        self.alarm()
+        self.planned = None

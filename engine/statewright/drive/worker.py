@@ -1,0 +1,308 @@
+"""The worker: claims frames, has each driven by a runner, and looks again when there is something new."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+from statewright.drive import leases
+from statewright.drive.clock import Clock, ServerClock, VirtualClock
+from statewright.drive.doorbell import Doorbell
+from statewright.drive.programs import Programs
+from statewright.drive.runner import Runner
+from statewright.drive.session import Session
+from statewright.errors import StatewrightError
+from statewright.model import EndExecution, Execution, Frame, HistoryEvent, Limits, Phase, StartTimer, Step
+from statewright.store.verbs import Claim, Claimed, Commit, Created, Lease, Store
+from statewright.tasks import Registry, Tokens
+
+__all__ = ["Worker"]
+
+_log = logging.getLogger("statewright")
+
+_DELIVERIES = 5
+"""A frame that was delivered so often without a commit is given up: it must not be tried for ever."""
+
+_HANDLER_DELIVERIES = 50
+"""The same where a handler is to be run: it may be long, and its workers may have been killed for other reasons."""
+
+_FRAMES_PER_HANDLER = 4
+"""Frames held for each handler that may run: those that wait for a slot, and those between handlers."""
+
+
+class Worker:
+    """Drives executions of a store, for any number of state machines.
+
+    Arguments:
+        store: the store.
+        programs: compiled definitions.
+        registry: handlers.
+        tokens: signs task tokens.
+        limits: of payloads and histories.
+        clock: the store's clock, or a VirtualClock.
+        doorbell: rings when there is something to do.
+        concurrency: how many handlers run at once.
+        threads: how many of them may be synchronous.
+        lease_seconds: a frame is another worker's if this one has not been heard of for so long.
+
+    Example: ``worker = Worker(store, …); await worker.run()``
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        programs: Programs,
+        registry: Registry,
+        tokens: Tokens,
+        *,
+        limits: Limits | None = None,
+        clock: Clock | None = None,
+        doorbell: Doorbell | None = None,
+        concurrency: int = 256,
+        threads: int = 32,
+        lease_seconds: float = 9.0,
+    ) -> None:
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="statewright-task")
+        self.session = Session(
+            store=store,
+            programs=programs,
+            registry=registry,
+            tokens=tokens,
+            limits=limits or Limits(),
+            clock=clock or ServerClock(),
+            owner=secrets.token_hex(8),
+            lease_ms=round(lease_seconds * 1000),
+            threads=self._threads,
+            slots=asyncio.Semaphore(concurrency),
+            abandon=self.abandon,
+            ended=self.forget,
+        )
+        self._doorbell = doorbell or Doorbell(store)
+        self._room = concurrency * _FRAMES_PER_HANDLER
+        self._runners: dict[str, dict[str, Runner]] = {}  # by execution, then frame
+        self._held = 0
+        self._running = False
+        self._loop_ended = asyncio.Event()
+        self._loop_ended.set()
+        self._loop_task: asyncio.Task[Any] | None = None
+        if isinstance(self.session.clock, VirtualClock):
+            self.session.clock.watch(self.session.wake.set)
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+    async def run(self) -> None:
+        """Work until `stop` is called."""
+        session = self.session
+        virtual = isinstance(session.clock, VirtualClock)
+        keeper = None if virtual else asyncio.get_running_loop().create_task(leases.keep(session, self._all))
+        self._running = True
+        self._loop_ended.clear()
+        self._loop_task = asyncio.current_task()
+        try:
+            with self._doorbell.listen(session.wake):
+                while not session.stopping:
+                    await self._look_and_wait()
+        except asyncio.CancelledError:
+            if not session.stopping:
+                raise
+        finally:
+            self._running = False
+            session.looking()
+            self._loop_ended.set()
+            if keeper is not None:
+                keeper.cancel()
+
+    async def stop(self, grace: float = 10.0) -> None:
+        """Drain: claim nothing more, let running handlers end for up to `grace` seconds, give back what is left."""
+        session = self.session
+        session.stopping = True
+        session.wake.set()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._loop_ended.wait(), max(grace, 0.2))
+        if not self._loop_ended.is_set() and self._loop_task is not None:
+            self._loop_task.cancel()  # the store does not answer
+        tasks = {runner.task: runner for runner in self._all() if runner.task is not None}
+        if tasks:
+            await asyncio.wait(tasks, timeout=grace)
+        left = [runner for task, runner in tasks.items() if not task.done()]
+        for runner in left:
+            runner.abandon()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for runner in left:
+            lease = Lease(runner.execution_id, runner.frame.id, runner.revision)
+            giving_back = session.store.release(session.store.shard_of(lease.execution), session.owner, [lease])
+            try:
+                await asyncio.wait_for(giving_back, max(grace, 1))
+            except (TimeoutError, StatewrightError) as error:
+                _log.warning("frame not given back, its lease will lapse: %s", error or "no reply")
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def kill(self) -> None:
+        """Drop everything at once without a word to the store, as a killed process would (for tests)."""
+        self.session.stopping = True
+        self.session.wake.set()
+        for runner in self._all():
+            runner.abandon()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    @property
+    def is_running(self) -> bool:
+        """Whether `run` is at work and takes more frames."""
+        return self._running and not self.session.stopping and self._held < self._room
+
+    # -- frames -------------------------------------------------------------------------------------------------------
+    def adopt(self, execution: Execution, first: Step, created: Created) -> None:
+        """Take on an execution just created with a lease for this worker (`Store.create(owner=…)`)."""
+        self.session.programs.add(execution)
+        for command in first.commands:
+            if isinstance(command, StartTimer):
+                self.session.look_at(created.now + command.delay)
+        self._take(Claimed(execution.id, first.frame, revision=1, previous=1, inbox=(), base=created.length))
+
+    def abandon(self, execution: str, frame_ids: Iterable[str]) -> None:
+        """Stop working on frames that a step has ended."""
+        runners = self._runners.get(execution, {})
+        for frame_id in frame_ids:
+            if runner := runners.get(frame_id):
+                runner.abandon()
+
+    def forget(self, execution: str) -> None:
+        """Stop working on all frames of an execution that has ended."""
+        for runner in self._runners.get(execution, {}).values():
+            if runner.task is not asyncio.current_task():
+                runner.abandon()
+
+    def _all(self) -> list[Runner]:
+        return [runner for runners in self._runners.values() for runner in runners.values()]
+
+    def _take(self, claimed: Claimed) -> None:
+        runner = self._runners.get(claimed.execution, {}).get(claimed.frame.id)
+        if runner is not None:
+            runner.deliver(claimed)
+        else:
+            self._start(claimed)
+
+    def _start(self, claimed: Claimed) -> None:
+        runner = Runner(self.session, claimed)
+        self._runners.setdefault(claimed.execution, {})[claimed.frame.id] = runner
+        self._held += 1
+        bearable = _DELIVERIES if claimed.frame.phase is not Phase.TASK else _HANDLER_DELIVERIES
+        work = runner.run() if claimed.deliveries <= bearable else self._give_up(claimed)
+        runner.task = self.session.clock.spawn(work)
+        runner.task.add_done_callback(lambda task: self._ended(runner, task))
+
+    def _ended(self, runner: Runner, task: asyncio.Task[None]) -> None:
+        runners = self._runners[runner.execution_id]
+        del runners[runner.claimed.frame.id]
+        if not runners:
+            del self._runners[runner.execution_id]
+        self._held -= 1
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("runner of execution %s failed: %r", runner.execution_id, error)
+        if runner.successor is not None and not self.session.stopping:
+            self._start(runner.successor)
+        if self._held == self._room - 1:
+            self.session.wake.set()
+
+    async def _give_up(self, claimed: Claimed) -> None:
+        """End an execution that the engine cannot go on with: FAILED, States.Runtime."""
+        session = self.session
+        root = claimed
+        if claimed.frame.id != "":
+            found = await session.store.claim_frame(claimed.execution, "", session.owner, session.lease_ms)
+            if found is None:
+                return
+            root = found
+        cause = f"The engine could not go on after {claimed.deliveries - 1} attempts; see the log of its workers."
+        details = {"error": "States.Runtime", "cause": cause}
+        ending = Step(
+            Frame("", "", "", root.frame.state, root.frame.input, phase=Phase.DONE),
+            (HistoryEvent("ExecutionFailed", details),),
+            (EndExecution("FAILED", error="States.Runtime", cause=cause),),
+        )
+        commit = Commit(root.execution, "", root.revision, session.commit_id(), session.owner, ending)
+        try:
+            await session.store.commit(commit)
+        except StatewrightError as error:
+            _log.warning("execution %s not given up yet: %s", claimed.execution, error)
+
+    # -- looking for work ---------------------------------------------------------------------------------------------
+    async def _look_and_wait(self) -> None:
+        session = self.session
+        session.looking()
+        try:
+            found = await self._claim()
+        except Exception as error:  # whatever it is, the worker goes on
+            _log.warning("cannot claim: %r", error)
+            await asyncio.sleep(random.uniform(0.2, 1))  # noqa: S311  not a secret
+            return
+        if found:
+            await asyncio.sleep(0)
+        elif isinstance(session.clock, VirtualClock):
+            if not session.wake.is_set() and not await self._advance(session.clock, None):
+                await session.wake.wait()
+        elif self._held >= self._room:  # a few more than we have room for are taken, so that no timer is missed
+            await asyncio.sleep(session.lease_ms / 6000)
+        else:
+            session.look_at(session.clock.now() + session.lease_ms // 3)
+            await session.wake.wait()
+
+    async def _claim(self) -> bool:
+        """Claim in all shards at once and plan the next look; whether that brought anything."""
+        session, store = self.session, self.session.store
+        limit = max(1, (self._room - self._held) // store.shards)
+        answers = await asyncio.gather(
+            *(store.claim(shard, session.owner, session.lease_ms, limit) for shard in range(store.shards)),
+            return_exceptions=True,
+        )
+        claims = [answer for answer in answers if isinstance(answer, Claim)]
+        for error in answers:
+            if isinstance(error, BaseException):
+                if not claims or not isinstance(error, Exception):
+                    raise error
+                _log.error("claim failed: %r", error)
+        for claim in claims:
+            session.clock.observe(claim.now)
+            for claimed in claim.frames:
+                self._take(claimed)
+            if claim.next_due is not None:
+                session.look_at(claim.next_due)
+        return any(claim.frames for claim in claims)
+
+    # -- virtual time -------------------------------------------------------------------------------------------------
+    async def run_until_idle(self, until: int | None = None) -> None:
+        """With a virtual clock: do all there is to do, letting time jump to whatever is due next, until nothing is due.
+
+        Arguments:
+            until: let the clock go no further than this (ms); None: as far as it takes.
+
+        Example: ``await worker.run_until_idle(until=clock())`` does what is ready, and no time passes.
+        """
+        session = self.session
+        clock = session.clock
+        if not isinstance(clock, VirtualClock):
+            raise TypeError("run_until_idle needs a VirtualClock")
+        while not session.stopping:
+            session.looking()
+            if await self._claim():
+                await asyncio.sleep(0)
+            elif clock.working or session.wake.is_set():
+                await session.wake.wait()
+            elif not await self._advance(clock, until):
+                return
+
+    async def _advance(self, clock: VirtualClock, until: int | None) -> bool:
+        """Let the clock jump to what is due next; False if nothing is, or not by `until`."""
+        if clock.working:
+            return False
+        moments = [moment for moment in (self.session.planned, clock.next_wake) if moment is not None]
+        if not moments or (until is not None and min(moments) > until):
+            return False
+        clock.advance_to(max(min(moments), clock.now()))
+        await leases.extend(self.session, self._all())
+        return True
