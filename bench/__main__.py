@@ -43,6 +43,10 @@ async def measure(data_dir: Path, only: str | None, quick: bool) -> dict[str, An
             "map": lambda: scenarios.map_items(engine, scenarios.ITEMS // scale),
             "map, 10000 items": lambda: scenarios.map_items(engine, 10_000 // scale),
         }
+        if only is None and not quick:
+            report["commit cost"] = await scenarios.commit_cost(engine)
+            cost = report["commit cost"]
+            print(f"{'commit cost':24} event 20000 / event 100: {cost['event_20000'] / cost['event_100']:.2f}")
         for name, run in runs.items():
             if only is not None and only not in name:
                 continue
@@ -60,10 +64,6 @@ async def measure(data_dir: Path, only: str | None, quick: bool) -> dict[str, An
                 "memory_grown_mb": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, 1),
             }
             print(line(name, report[name]), flush=True)
-        if only is None and not quick:
-            report["commit cost"] = await scenarios.commit_cost(engine)
-            cost = report["commit cost"]
-            print(f"{'commit cost':24} event 20000 / event 100: {cost['near_20000'] / cost['near_100']:.2f}")
     await stop_embedded(data_dir)
     report["peak_memory_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
     print(f"{'peak memory':24} {report['peak_memory_mb']} MB")

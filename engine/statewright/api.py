@@ -4,25 +4,22 @@ whole API; `Engine` (in `blocking.py`) is the same for code without an event loo
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import signal
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, TypeVar
-
-import msgspec
 
 from statewright.arn import Arns, check_name, execution_id
 from statewright.deployment import prepare
 from statewright.drive import Clock, Programs, ServerClock, VirtualClock, Worker, callbacks
 from statewright.drive.doorbell import Doorbell
+from statewright.drive.starting import start_execution
 from statewright.errors import StatewrightError
 from statewright.history import render
 from statewright.model import Execution, Limits
-from statewright.step import begin
 from statewright.store import open_store
 from statewright.store.verbs import Description, MachineRecord, Signal, Store
 from statewright.tasks import Handler, Registry, Tokens
@@ -209,21 +206,10 @@ class AsyncEngine:
             role_arn=record.role_arn,
             type=record.type,
         )
-        program = await self._open.programs.compiled(record.hash, record.type)
-        worker = self._worker if self._worker is not None and self._worker.is_running else None
-        first = begin(program, execution)
-        created = await self._open.store.create(
-            execution,
-            first,
-            digest=hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest(),
-            owner=worker.session.owner if worker else "",
-            lease_ms=worker.session.lease_ms if worker else 0,
-        )
-        self._clock.observe(created.now)
+        worker = self._worker if self._worker is not None and self._worker.takes(record.name) else None
+        created = await start_execution(self._open.store, self._open.programs, self._clock, execution, worker)
         if created.outcome == "EXISTS":
             raise StatewrightError("ExecutionAlreadyExists", f"Execution Already Exists: '{execution.arn}'")
-        if created.outcome == "OK" and worker is not None:
-            worker.adopt(replace(execution, started_at=created.started_at), first, created)
         return Started(execution.arn, name, created.started_at, created.outcome == "DUP")
 
     async def describe(self, execution: str) -> Description:
@@ -332,12 +318,15 @@ class AsyncEngine:
 
     # -- workers ------------------------------------------------------------------------------------------------------
     @asynccontextmanager
-    async def worker(self, *, grace: float = 10.0) -> AsyncIterator[Worker]:
+    async def worker(self, *, machines: Sequence[str] = (), grace: float = 10.0) -> AsyncIterator[Worker]:
         """A worker in this process for as long as the block runs; then it drains for up to `grace` seconds.
+
+        Arguments:
+            machines: names or ARNs of the state machines to work on; none: all, so all their handlers must be here.
 
         Example: ``async with engine.worker(): await engine.wait("hello:first")``
         """
-        worker = self.new_worker()
+        worker = self.new_worker(machines)
         before, self._worker = self._worker, worker
         running = asyncio.get_running_loop().create_task(worker.run())
         try:
@@ -347,7 +336,7 @@ class AsyncEngine:
             await worker.stop(grace)
             await running
 
-    def new_worker(self) -> Worker:
+    def new_worker(self, machines: Sequence[str] = ()) -> Worker:
         """A worker that does not run yet: ``await worker.run()``, or ``run_until_idle()`` with a virtual clock."""
         opened = self._open
         return Worker(
@@ -358,10 +347,13 @@ class AsyncEngine:
             limits=self._limits,
             clock=self._clock,
             doorbell=opened.doorbell,
+            machines=[self.arns.machine_name(machine) for machine in machines],
             **self._working,  # type: ignore[arg-type]
         )
 
-    async def run_worker(self, stop: asyncio.Event | None = None, *, grace: float = 10.0) -> None:
+    async def run_worker(
+        self, stop: asyncio.Event | None = None, *, machines: Sequence[str] = (), grace: float = 10.0
+    ) -> None:
         """Work until `stop` is set or, in the main thread, SIGTERM or SIGINT arrives; then drain."""
         stop = stop or asyncio.Event()
         loop, heard = asyncio.get_running_loop(), []
@@ -370,7 +362,7 @@ class AsyncEngine:
                 loop.add_signal_handler(number, stop.set)
                 heard.append(number)
         try:
-            async with self.worker(grace=grace):
+            async with self.worker(machines=machines, grace=grace):
                 await stop.wait()
         finally:
             for number in heard:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
@@ -99,21 +99,21 @@ class Engine:
     get_activity_task = _blocking(AsyncEngine.get_activity_task)
 
     @contextmanager
-    def worker(self, *, grace: float = 10.0) -> Iterator[None]:
+    def worker(self, *, machines: Sequence[str] = (), grace: float = 10.0) -> Iterator[None]:
         """See `AsyncEngine.worker`.
 
         Example: ``with engine.worker(): engine.wait("hello:first")``
         """
-        manager = self.engine.worker(grace=grace)
+        manager = self.engine.worker(machines=machines, grace=grace)
         self._await(manager.__aenter__())
         try:
             yield
         finally:
             self._await(manager.__aexit__(None, None, None))
 
-    def run_worker(self, *, grace: float = 10.0) -> None:
+    def run_worker(self, *, machines: Sequence[str] = (), grace: float = 10.0) -> None:
         """Work until KeyboardInterrupt, then drain for up to `grace` seconds."""
-        with self.worker(grace=grace):
+        with self.worker(machines=machines, grace=grace):
             try:
                 threading.Event().wait()
             except KeyboardInterrupt:

@@ -105,7 +105,7 @@ class Execution:
         machine_arn, machine_name: of the state machine.
         definition: content hash (hex SHA-256) of the pinned definition.
         input: the execution's input.
-        started_at: ms by the store's clock.
+        started_at: ms by the store's clock (within a second, see `Store.create`).
         type: STANDARD or EXPRESS.
     """
 

@@ -1,6 +1,7 @@
 """The recordings of AWS, judged by the checker that comes with them (skipped where they are not there)."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +34,8 @@ def test_recordings(tmp_path: Path) -> None:
         "tests.conformance.adapter:run_case", "--kind", "execution", "--needs", "none,lambda",
         "--without", "ql:JSONata", "--without", "ql:mixed", "-j", "1", "--json", str(report),
     ]  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "engine"), str(ROOT)])}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert report.exists(), done.stdout + done.stderr
     cases = json.loads(report.read_text())["cases"]
     assert len(cases) > 500

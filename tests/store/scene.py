@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from statewright.model import (
@@ -110,7 +110,8 @@ class Scene:
     async def create(self, owner: str = "w", digest: str = "d", **options: Any) -> Created:
         options.setdefault("history", events("ExecutionStarted"))
         step = self.step(**options)
-        created = await self.store.create(self.execution, step, digest=digest, owner=owner, lease_ms=LEASE)
+        execution = replace(self.execution, started_at=await self.store.now())
+        created = await self.store.create(execution, step, digest=digest, owner=owner, lease_ms=LEASE)
         self.revisions[""] = 1
         return created
 

@@ -6,9 +6,11 @@ import asyncio
 import logging
 import random
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from statewright.drive import leases
@@ -18,7 +20,8 @@ from statewright.drive.programs import Programs
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
-from statewright.model import EndExecution, Execution, Frame, HistoryEvent, Limits, Phase, StartTimer, Step
+from statewright.model import Continue, EndExecution, Execution, Frame, HistoryEvent, Limits, Phase, StartTimer, Step
+from statewright.step import Program, begin, step
 from statewright.store.verbs import Claim, Claimed, Commit, Created, Lease, Store
 from statewright.tasks import Registry, Tokens
 
@@ -50,6 +53,7 @@ class Worker:
         concurrency: how many handlers run at once.
         threads: how many of them may be synchronous.
         lease_seconds: a frame is another worker's if this one has not been heard of for so long.
+        machines: names of the state machines to work on, whose handlers it has; none: all.
 
     Example: ``worker = Worker(store, …); await worker.run()``
     """
@@ -67,6 +71,7 @@ class Worker:
         concurrency: int = 256,
         threads: int = 32,
         lease_seconds: float = 9.0,
+        machines: Sequence[str] = (),
     ) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="statewright-task")
         self.session = Session(
@@ -84,6 +89,7 @@ class Worker:
             ended=self.forget,
         )
         self._doorbell = doorbell or Doorbell(store)
+        self._machines = tuple(machines)
         self._room = concurrency * _FRAMES_PER_HANDLER
         self._runners: dict[str, dict[str, Runner]] = {}  # by execution, then frame
         self._held = 0
@@ -150,19 +156,42 @@ class Worker:
             runner.abandon()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    @property
-    def is_running(self) -> bool:
-        """Whether `run` is at work and takes more frames."""
-        return self._running and not self.session.stopping and self._held < self._room
+    def takes(self, machine: str) -> bool:
+        """Whether `run` is at work and would take a frame of this state machine."""
+        served = not self._machines or machine in self._machines
+        return served and self._running and not self.session.stopping and self._held < self._room
 
     # -- frames -------------------------------------------------------------------------------------------------------
+    def begin(self, program: Program, execution: Execution) -> Step:
+        """The first commit of an execution this worker will go on with: its creation and the entry of its first state,
+        so that the first task can begin as soon as the execution exists."""
+        session = self.session
+        created = begin(program, execution)
+        event = Continue(at=execution.started_at, entropy=session.entropy(), base=len(created.history))
+        sign = partial(session.tokens.sign, execution.id)
+        try:
+            entered = step(program, execution, created.frame, event, session.limits, sign)
+        except Exception:  # the engine's own fault: the frame's deliveries will tell (F17)
+            _log.exception("execution %s cannot enter its first state", execution.id)
+            return created
+        return replace(
+            entered,
+            history=created.history + entered.history,
+            commands=created.commands + entered.commands,
+            entered=entered.entered and entered.entered + len(created.history),
+        )
+
     def adopt(self, execution: Execution, first: Step, created: Created) -> None:
         """Take on an execution just created with a lease for this worker (`Store.create(owner=…)`)."""
         self.session.programs.add(execution)
         for command in first.commands:
             if isinstance(command, StartTimer):
-                self.session.look_at(created.now + command.delay)
-        self._take(Claimed(execution.id, first.frame, revision=1, previous=1, inbox=(), base=created.length))
+                self.session.look_at(created.now + command.delay if command.due is None else command.due)
+        if first.frame.phase in (Phase.ENTER, Phase.TASK):
+            frame = replace(first.frame, entered_id=first.entered or 0)
+            self._take(Claimed(execution.id, frame, revision=1, previous=1, inbox=(), base=created.length))
+        else:
+            self.session.wake.set()
 
     def abandon(self, execution: str, frame_ids: Iterable[str]) -> None:
         """Stop working on frames that a step has ended."""
@@ -257,7 +286,10 @@ class Worker:
         session, store = self.session, self.session.store
         limit = max(1, (self._room - self._held) // store.shards)
         answers = await asyncio.gather(
-            *(store.claim(shard, session.owner, session.lease_ms, limit) for shard in range(store.shards)),
+            *(
+                store.claim(shard, session.owner, session.lease_ms, limit, self._machines)
+                for shard in range(store.shards)
+            ),
             return_exceptions=True,
         )
         claims = [answer for answer in answers if isinstance(answer, Claim)]

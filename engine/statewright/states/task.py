@@ -135,9 +135,9 @@ class Task:
                 return self._submitted(turn, worker, output)
             case TimerFired(kind=kind):
                 # Recorded: a missed heartbeat is reported as States.Timeout too, and neither has a cause.
-                error = "States.HeartbeatTimeout" if kind is TimerKind.HEARTBEAT else "States.Timeout"
-                self._record(turn, "TimedOut", error=error)
-                raise StatesError(error, None, in_state=False)
+                aliases = ("States.HeartbeatTimeout",) if kind is TimerKind.HEARTBEAT else ()
+                self._record(turn, "TimedOut", error="States.Timeout")
+                raise StatesError("States.Timeout", None, in_state=False, aliases=aliases)
             case TaskAnswer(output=output, failed=False) if output is not None:
                 return self._succeeded(turn, output)
             case TaskAnswer(error=error, cause=cause):

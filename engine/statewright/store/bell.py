@@ -12,6 +12,9 @@ from statewright.store.connection import Connection
 __all__ = ["Bell"]
 
 
+_BELL = keys.BELL.encode()
+
+
 class Bell:
     """A subscription to the store's bell, on a connection of its own, made when first listened to.
 
@@ -49,8 +52,9 @@ class Bell:
             event.set()
 
     def _heard(self, message: Any) -> None:
-        self._rung.set()
-        if message[1] == keys.END.encode() and (event := self._waiting.get(message[2])) is not None:
+        if message[1] == _BELL:
+            self._rung.set()
+        elif (event := self._waiting.get(message[2])) is not None:
             event.set()
 
     async def ring(self) -> None:

@@ -13,6 +13,8 @@ __all__ = ["Reading"]
 
 _STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
+_DEFINITIONS_CACHED = 256
+
 
 class Reading:
     """What can be asked of a store.
@@ -26,6 +28,7 @@ class Reading:
         self.shards = shards
         self.store_id = store_id
         self._scripts = scripts
+        self._definitions: dict[str, str] = {}
 
     def _time(self) -> str:
         raise NotImplementedError
@@ -148,9 +151,13 @@ class Reading:
         return [record for record in records if record is not None]
 
     async def definition(self, hash: str) -> str | None:  # noqa: A002
-        """See `Store.definition`."""
-        text = await self._scripts.call("GET", keys.definition(hash))
-        return text.decode() if text is not None else None
+        """See `Store.definition`; the last ones asked for are kept, as a hash's text never changes."""
+        known = self._definitions.get(hash)
+        if known is None and (text := await self._scripts.call("GET", keys.definition(hash))) is not None:
+            known = self._definitions[hash] = text.decode()
+            if len(self._definitions) > _DEFINITIONS_CACHED:
+                self._definitions.pop(next(iter(self._definitions)))
+        return known
 
     async def health(self) -> dict[str, Any]:
         """See `Store.health`."""

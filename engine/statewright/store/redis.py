@@ -95,7 +95,7 @@ class RedisStore(Reading):
     ) -> Created:
         """See `Store.create`."""
         arguments: list[Argument] = [execution.id, self._time(), secrets.token_hex(8), digest, owner, lease_ms]
-        arguments += (codec.encode_execution(execution), execution.machine_name)
+        arguments += (execution.started_at, codec.encode_execution(execution), execution.machine_name)
         arguments += codec.encode_step(step)
         outcome, *numbers = await self._scripts.run("create", self._key(execution.id), arguments)
         return Created(outcome.decode(), *numbers)

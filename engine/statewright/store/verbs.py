@@ -32,7 +32,8 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """Answer of `create`: `outcome` is OK, DUP (same name, same input, still running) or EXISTS (name is taken)."""
+    """Answer of `create`: `outcome` is OK, DUP (same name, same input, still running), EXISTS (name is taken) or CLOCK
+    (`Execution.started_at` is more than a second off: make the step again with `now`)."""
 
     outcome: str
     started_at: int
@@ -214,9 +215,9 @@ class Store(Protocol):
     ) -> Created:
         """Create an execution with its first history and root frame (`step`); idempotent by `execution.id`.
 
-        With `owner` the root frame is born leased to it (revision 1, so the creator can go on without a claim),
-        otherwise it is ready for any worker.  `digest` identifies the input: another one under the same id is EXISTS.
-        `execution.started_at` is ignored: the server's time is stored, and returned.
+        A frame that is to go on (Phase.ENTER or TASK) is born leased to `owner` (at revision 1, so the creator can go
+        on without a claim) or, without one, ready for any worker; one that is parked is neither.  `digest` identifies
+        the input: another one under the same id is EXISTS.
         """
 
     async def claim(self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = ()) -> Claim:
@@ -290,7 +291,7 @@ class Store(Protocol):
         "appendfsync", "maxmemory_policy", "schema", "store_id", ...}; None where CONFIG may not be read."""
 
     async def watch_bell(self) -> None:
-        """Return when something became ready in any shard or an execution ended since the last call (may be early)."""
+        """Return when something became ready in any shard since the last call (may be early)."""
 
     async def watch_end(self, execution: str) -> None:
         """Return when the execution may have ended (check with `describe`)."""

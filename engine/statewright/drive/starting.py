@@ -1,0 +1,42 @@
+"""Starting an execution, as far as its first task where a worker of this process goes on with it."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+
+import msgspec
+
+from statewright.drive.clock import Clock
+from statewright.drive.programs import Programs
+from statewright.drive.worker import Worker
+from statewright.errors import StatewrightError
+from statewright.model import Execution
+from statewright.step import begin
+from statewright.store.verbs import Created, Store
+
+__all__ = ["start_execution"]
+
+
+async def start_execution(
+    store: Store, programs: Programs, clock: Clock, execution: Execution, worker: Worker | None
+) -> Created:
+    """Create an execution; with a `worker` the same commit enters its first state, and the worker takes it from there.
+
+    Raises StatewrightError ClockSkew if the store's clock cannot be followed.
+    """
+    program = await programs.compiled(execution.definition, execution.type)
+    digest = hashlib.sha256(msgspec.json.encode(execution.input.value, order="sorted")).hexdigest()
+    for _ in range(3):
+        first = begin(program, execution) if worker is None else worker.begin(program, execution)
+        owner, lease_ms = (worker.session.owner, worker.session.lease_ms) if worker else ("", 0)
+        created = await store.create(execution, first, digest=digest, owner=owner, lease_ms=lease_ms)
+        clock.observe(created.now)
+        if created.outcome != "CLOCK":
+            break
+        execution = replace(execution, started_at=created.now)
+    else:
+        raise StatewrightError("ClockSkew", "the store's clock runs away from this machine's")
+    if created.outcome == "OK" and worker is not None:
+        worker.adopt(execution, first, created)
+    return created
