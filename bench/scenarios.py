@@ -107,7 +107,7 @@ async def map_items(engine: AsyncEngine, items: int) -> Result:
 
 
 async def commit_cost(engine: AsyncEngine) -> dict[str, float]:
-    """ms per 1,000 events of one execution, around event 100 and around event 20,000 (median of the stretches there)."""
+    """ms per 1,000 events of one execution, around event 100 and around event 20,000 (median of stretches there)."""
     await engine.deploy(loop(5700), name="long-loop")
     run = await engine.start("long-loop", {"n": 0})
     assert (await engine.wait(run.arn)).status == "SUCCEEDED"

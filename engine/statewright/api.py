@@ -129,6 +129,10 @@ class AsyncEngine:
         """The open store, for what this API does not offer."""
         return self._open.store
 
+    async def health(self) -> dict[str, Any]:
+        """What the store's server is and how it is set (see `Store.health`)."""
+        return await self._open.store.health()
+
     # -- definitions --------------------------------------------------------------------------------------------------
     def task(self, name: str) -> Callable[[F], F]:
         """Register a function as the handler of a resource.
@@ -233,17 +237,22 @@ class AsyncEngine:
         found, _ = await self._open.store.executions(name, status, start, limit)
         return found
 
-    async def history(self, execution: str, *, reverse: bool = False, limit: int | None = None) -> Events:
-        """Events of an execution as GetExecutionHistory of the AWS SDK for Python shows them; `reverse`: latest first.
+    async def history(
+        self, execution: str, *, reverse: bool = False, limit: int | None = None, after: int = 0
+    ) -> Events:
+        """Events of an execution as GetExecutionHistory of the AWS SDK for Python shows them.
 
-        Example: ``[event["type"] for event in await engine.history("hello:first")]``
+        Arguments:
+            reverse: latest first.
+            limit: at most so many; None: all.
+            after: leave out the first `after` of them (with `reverse`: the last).
         """
         await self.describe(execution)
         id_ = self._id(execution)
         events: Events = []
         while limit is None or len(events) < limit:
             count = _PAGE if limit is None else min(_PAGE, limit - len(events))
-            page = await self._open.store.history(id_, len(events), count, reverse=reverse)
+            page = await self._open.store.history(id_, after + len(events), count, reverse=reverse)
             events += [render(event) for event in page.events]
             if len(page.events) < count:
                 break

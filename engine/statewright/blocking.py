@@ -83,6 +83,7 @@ class Engine:
         """See `AsyncEngine.task`."""
         return self.engine.task(name)
 
+    health = _blocking(AsyncEngine.health)
     deploy = _blocking(AsyncEngine.deploy)
     machine = _blocking(AsyncEngine.machine)
     machines = _blocking(AsyncEngine.machines)

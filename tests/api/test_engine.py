@@ -236,3 +236,25 @@ def test_a_forked_child_does_not_hang(site: Site) -> None:
         assert os.read(reading, 100) == b"Forked"
         os.close(reading)
         assert engine.machines() == []
+
+
+async def test_a_worker_leaves_other_state_machines_alone(site: Site) -> None:
+    async with site.engine({"here": lambda order: "done"}) as engine:
+        await engine.deploy({"StartAt": "Work", "States": one_task("here")}, name="ours")
+        await engine.deploy({"StartAt": "Work", "States": one_task("elsewhere")}, name="theirs")
+        theirs = await engine.start("theirs")
+        assert (await engine.run("ours")).status == "SUCCEEDED"
+        async with engine.worker(machines=["ours"]):
+            assert (await engine.wait((await engine.start("ours")).arn)).output == '"done"'
+        assert (await engine.describe(theirs.arn)).length == 1
+        assert (await engine.run("theirs")).error == "Statewright.TaskNotFound"
+
+
+async def test_history_from_a_place_on(site: Site) -> None:
+    async with site.engine() as engine:
+        await engine.deploy(PASS, name="m")
+        run = await engine.start("m")
+        async with engine.worker():
+            await engine.wait(run.arn)
+        assert [event["id"] for event in await engine.history(run.arn, after=2)] == [3, 4]
+        assert [event["id"] for event in await engine.history(run.arn, after=1, limit=1, reverse=True)] == [3]

@@ -44,7 +44,7 @@ async def doctor(settings: Settings) -> int:
     health: dict[str, Any] = {}
     try:
         async with connect(settings) as engine:
-            health = await engine.store.health()
+            health = await engine.health()
         findings = list(examine(health))
     except StatewrightError as error:
         if error.code != "StoreRefused":

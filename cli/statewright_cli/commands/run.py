@@ -101,7 +101,7 @@ async def _run(engine: AsyncEngine, order: Order, settings: Settings) -> tuple[R
     with stop_signals() as stopping:
         if known is None:
             await engine.deploy(order.file, name=order.machine)
-        async with engine.worker():
+        async with engine.worker(machines=[order.machine]):
             if known:
                 execution, name = known["executionArn"], known["name"]
                 output.note(f"resumed {name}: {execution}")
@@ -152,23 +152,13 @@ async def _watch(engine: AsyncEngine, execution: str, stopping: asyncio.Event, t
             pause = max(0.0, min(REFRESH, deadline - loop.time()))
             await asyncio.wait({ending, stopped}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             ended = ending.done()  # asked before the history is read, so that nothing is missing when it has ended
-            screen.show(await _events_after(engine, execution, screen.timeline.seen))
+            screen.show(await engine.history(execution, after=screen.timeline.seen))
             if ended or stopped.done() or loop.time() >= deadline:
                 return execution_row(await ending) if ended else None
     finally:
         ending.cancel()
         stopped.cancel()
         await asyncio.gather(ending, stopped, return_exceptions=True)
-
-
-async def _events_after(engine: AsyncEngine, execution: str, seen: int) -> list[dict[str, Any]]:
-    """The events of the history with ids above `seen`, in order, read from the end."""
-    limit = 100
-    while True:
-        events = await engine.history(execution, reverse=True, limit=limit)
-        if len(events) < limit or events[-1]["id"] <= seen + 1:
-            return [event for event in reversed(events) if event["id"] > seen]
-        limit *= 4
 
 
 def _resume_command(order: Order, name: str, settings: Settings) -> str:

@@ -13,19 +13,21 @@ __all__ = ["COMMANDS"]
 @click.command()
 @click.option("--functions", multiple=True, metavar="FILE|MODULE", help="Python file or module with the task handlers.")
 @click.option("--concurrency", type=click.IntRange(1, 100_000), default=256, show_default=True, help="Tasks at once.")
+@click.option("--machine", "machines", multiple=True, help="Work on this state machine only; may be given repeatedly.")
 @settings_options()
 @click.pass_obj
 @asynchronous
-async def worker(settings: Settings, functions: tuple[str, ...], concurrency: int) -> None:
+async def worker(settings: Settings, functions: tuple[str, ...], concurrency: int, machines: tuple[str, ...]) -> None:
     """Run executions until SIGTERM or Ctrl-C, then finish what is being done and leave.
 
     Start as many as you like, on as many machines: each takes work that no other has.  A worker that dies is noticed
-    and its work is done by another.
+    and its work is done by another.  A worker needs the handlers of all the state machines it works on; where
+    different workers have different handlers, --machine says which are its own.
 
     \b
     Examples:
       statewright worker --functions handlers.py
-      statewright --store redis://db:6379/0 worker --functions shop.handlers --concurrency 64
+      statewright --store redis://db:6379/0 worker --functions shop.handlers --machine orders --concurrency 64
     """
     from statewright_cli.signals import stop_signals
 
@@ -33,7 +35,7 @@ async def worker(settings: Settings, functions: tuple[str, ...], concurrency: in
     tasks = load_handlers(functions)
     async with connect(settings, tasks=tasks, concurrency=concurrency) as engine:
         with stop_signals() as stopping:
-            async with engine.worker():
+            async with engine.worker(machines=machines):
                 _report(settings, "ready", f"worker ready, {len(tasks)} handlers; Ctrl-C stops it")
                 await stopping.wait()
                 _report(settings, "draining", "stopping: finishing what is being done")

@@ -293,15 +293,22 @@ class Runner:
 
     async def _commit(self, taken: Step) -> None:
         """Commit a step and wait until it and all before it are acknowledged."""
-        await self._settle()
-        sent = self._prepare(taken)
-        self._acknowledged(sent, await self.session.store.commit(sent.commit))
+        if self._window:
+            self._send(taken)
+            await self._settle()
+        else:
+            sent = self._prepare(taken)
+            self._acknowledged(sent, await self.session.store.commit(sent.commit))
 
-    async def _pipeline(self, taken: Step) -> None:
-        """Send a commit without waiting for it, as far as the window has room."""
+    def _send(self, taken: Step) -> None:
+        """Send a commit behind those that are under way."""
         sent = self._prepare(taken)
         sent.reply = asyncio.get_running_loop().create_task(self.session.store.commit(sent.commit))
         self._window.append(sent)
+
+    async def _pipeline(self, taken: Step) -> None:
+        """Send a commit without waiting for it, as far as the window has room."""
+        self._send(taken)
         if len(self._window) >= _WINDOW:
             await self._acknowledge()
         elif len(self._window) % _TURN == 0:
