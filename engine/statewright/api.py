@@ -285,7 +285,7 @@ class AsyncEngine:
         timeout: float | None = None,
     ) -> Description:
         """Start an execution, work on it (unless a worker of this engine does already) and wait for its end."""
-        async with nullcontext() if self._worker is not None else self.worker():
+        async with nullcontext() if self._worker is not None else self.worker(machines=[machine]):
             return await self.wait((await self.start(machine, input, name=name)).arn, timeout)
 
     # -- tasks answered from outside ----------------------------------------------------------------------------------
