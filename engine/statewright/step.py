@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from statewright.errors import StatesError
+from statewright.errors import StatesError, runtime_error
 from statewright.lang.scope import Entropy
 from statewright.model import (
     Continue,
@@ -40,7 +40,7 @@ from statewright.model import (
 from statewright.recovery import error_output, find_retrier, matches, retry_delay
 from statewright.states.base import Exited, Failed, Outcome, Parked, Program, Turn
 from statewright.states.containers import Map
-from statewright.values import Payload
+from statewright.values import NotJson, Payload
 
 __all__ = ["LEGAL", "Program", "begin", "fail", "step"]
 
@@ -132,24 +132,25 @@ def _enter(turn: Turn, event: Event) -> Outcome:
 
 def _begin_child(turn: Turn) -> Failed | None:
     """A branch or iteration starts: its first state, and for a Map the iteration's event and selected input."""
-    child = turn.frame
-    machine = turn.machine
-    payload = child.input
+    child, machine = turn.frame, turn.machine
+    begun = replace(child, state=machine.start_at)
     if child.item is not None and machine.owner is not None:
         owner_key, owner_name = machine.owner
+        owner = turn.program.machines[owner_key].states[owner_name]
+        assert isinstance(owner, Map)  # noqa: S101  only Map states have items
         turn.record("MapIterationStarted", {"name": owner_name, "index": child.item.index})
-        fork = child.fork
-        if fork is not None and fork.input is not None:
-            owner = turn.program.machines[owner_key].states[owner_name]
-            assert isinstance(owner, Map)  # noqa: S101  only Map states have items
-            turn.frame = replace(child, machine=owner_key, state=owner_name, input=fork.input, entered_at=turn.event.at)
+        if child.fork is not None and child.fork.input is not None:
+            place = {"machine": owner_key, "state": owner_name, "entered_at": turn.event.at}
+            turn.frame = replace(child, input=child.fork.input, **place)
             try:
-                payload = owner.select(turn)
-            except StatesError as error:
+                begun = replace(begun, input=owner.select(turn))
+            except (StatesError, NotJson) as error:
                 failure = Failed(_located(turn, error))
-                turn.frame = replace(child, state=machine.start_at)
+                turn.frame = begun
                 return failure
-    turn.frame = replace(child, state=machine.start_at, input=payload)
+        if owner.distributed:  # its children are executions of their own: they see no variables (AWS documentation)
+            begun = replace(begun, variables={})
+    turn.frame = begun
     return None
 
 
@@ -183,12 +184,14 @@ def _guarded(turn: Turn, act: Callable[[], Outcome]) -> Outcome:
     """The one place where errors of user data are caught."""
     try:
         return act()
-    except StatesError as error:
+    except (StatesError, NotJson) as error:
         return _recover(turn, _located(turn, error))
 
 
-def _located(turn: Turn, error: StatesError) -> StatesError:
+def _located(turn: Turn, error: StatesError | NotJson) -> StatesError:
     """The error with AWS's words about where it happened, if it is of the kind that has them (recorded)."""
+    if isinstance(error, NotJson):
+        error = runtime_error(f"The value cannot be written as JSON: {error}")
     if not error.in_state:
         return error
     where = f"An error occurred while executing the state '{turn.frame.state}' (entered at the event id "
@@ -216,7 +219,7 @@ def _recover(turn: Turn, error: StatesError) -> Outcome:
             scope, output = turn.scope(), error_output(error)
             try:
                 return turn.leave(scope, catcher.flow.output(scope, output), catcher.flow.assign, output, catcher.next)
-            except StatesError as second:
+            except (StatesError, NotJson) as second:
                 return Failed(_located(turn, second))
     return Failed(error)
 
@@ -272,7 +275,7 @@ def _machine_failed(turn: Turn, error: StatesError) -> None:
         return
     if frame.item is not None:
         turn.record("MapIterationFailed", {"name": owner[1], "index": frame.item.index}, side=True)
-    if turn.state.type == "Task":
+    if frame.visit and turn.state.type == "Task":  # a failed ItemSelector ends a child before its first state
         turn.record("TaskStateAborted", side=True)  # recorded after a task that failed its branch or iteration
     turn.command(Finish(error=error.error, cause=error.cause, failed=True))
 

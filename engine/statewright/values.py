@@ -7,17 +7,26 @@ refuses lone surrogates; `NaN` and infinities are refused here, because they are
 from __future__ import annotations
 
 import math
+from itertools import chain
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
-__all__ = ["Json", "Payload", "check", "decode", "encode", "json_type", "same", "weight"]
+__all__ = ["Json", "NotJson", "Payload", "check", "decode", "encode", "json_type", "same", "weight"]
 
 Json: TypeAlias = Any
 """None, bool, int, float, str, list of Json, or dict from str to Json.  Values are never changed once made."""
 
 _DEPTH: Final = 500
 """Nesting beyond this is refused everywhere, so that no recursive walk over a value can fail."""
+
+
+class NotJson(ValueError):
+    """A value or text that is not JSON as the engine takes it; the message says why.
+
+    Example: ``raise NotJson("nan is not a JSON number")``
+    """
+
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
@@ -26,51 +35,66 @@ _decoder = msgspec.json.Decoder()
 def encode(value: Json) -> str:
     """`value` as compact JSON text.
 
-    Raises ValueError if it is not JSON (a lone surrogate, an object that has no JSON form).
+    Raises NotJson: for a lone surrogate, an object that has no JSON form, and nesting over 500 levels, so that
+    whatever is encoded can be decoded again.
 
     Example: ``encode({"a": [1, 2.0]}) == '{"a":[1,2.0]}'``
     """
     try:
-        return _encoder.encode(value).decode()
-    except (TypeError, msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise ValueError(f"not a JSON value: {error}") from None
+        text = _encoder.encode(value).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise NotJson(f"not a JSON value: {error}") from None
+    if text.count("{") + text.count("[") > _DEPTH:
+        _check_depth(value)
+    return text
 
 
 def decode(text: str | bytes) -> Json:
-    """The value of a JSON text; ValueError where it is not JSON (also for NaN, 1e400 and nesting beyond reason).
+    """The value of a JSON text; NotJson where it is not JSON (also for NaN, 1e400 and nesting over 500 levels).
 
     Example: ``decode('[1, 2]') == [1, 2]``
     """
     try:
         value = _decoder.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise ValueError(str(error) or "nested too deeply") from None
+    except (ValueError, RecursionError) as error:
+        raise NotJson(str(error) or "nested too deeply") from None
     openings = ("[", "{") if isinstance(text, str) else (b"[", b"{")
     if text.count(openings[0]) + text.count(openings[1]) > _DEPTH:  # type: ignore[arg-type]
-        check(value)
+        _check_depth(value)
     return value
+
+
+def _check_depth(value: Json) -> None:
+    """Refuse nesting over 500 levels; level by level, as a recursive walk would take four times as long."""
+    level = [value]
+    for _ in range(_DEPTH + 1):
+        containers = (node for node in level if isinstance(node, dict | list | tuple))
+        level = [*chain.from_iterable(node.values() if isinstance(node, dict) else node for node in containers)]
+        if not level:
+            return
+    raise NotJson(f"nested more than {_DEPTH} levels deep")
 
 
 def check(value: Json, depth: int = 0) -> None:
     """Refuse what Python allows in a tree of values and JSON does not, e.g. in the result of a task handler.
 
-    Raises ValueError with the reason: NaN or infinity, keys that are not text, foreign types, nesting over 500 levels.
+    Raises NotJson with the reason: NaN or infinity, keys that are not text, foreign types, nesting over 500 levels.
     """
     if depth > _DEPTH:
-        raise ValueError(f"nested more than {_DEPTH} levels deep")
+        raise NotJson(f"nested more than {_DEPTH} levels deep")
     if isinstance(value, dict):
         for key, member in value.items():
             if not isinstance(key, str):
-                raise ValueError(f"an object key must be text, not {type(key).__name__}")
+                raise NotJson(f"an object key must be text, not {type(key).__name__}")
             check(member, depth + 1)
     elif isinstance(value, list | tuple):
         for member in value:
             check(member, depth + 1)
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise ValueError(f"{value} is not a JSON number")
+            raise NotJson(f"{value} is not a JSON number")
     elif value is not None and not isinstance(value, str | int | bool):
-        raise ValueError(f"a {type(value).__name__} is not a JSON value")
+        raise NotJson(f"a {type(value).__name__} is not a JSON value")
 
 
 def weight(value: Json, _known: dict[int, int] | None = None) -> int:
@@ -86,10 +110,10 @@ def weight(value: Json, _known: dict[int, int] | None = None) -> int:
         return 8
     known = {} if _known is None else _known
     if id(value) not in known:
-        if isinstance(value, dict):
-            known[id(value)] = 2 + sum(len(key) + 4 + weight(member, known) for key, member in value.items())
-        else:
-            known[id(value)] = 2 + sum(weight(member, known) + 1 for member in value)
+        size = 2 + sum(len(key) + 3 for key in value) if isinstance(value, dict) else 2
+        for member in value.values() if isinstance(value, dict) else value:  # a generator would double the stack
+            size += weight(member, known) + 1
+        known[id(value)] = size
     return known[id(value)]
 
 
@@ -148,14 +172,14 @@ class Payload:
 
     @property
     def value(self) -> Json:
-        """The value; ValueError if the text is not JSON."""
+        """The value; NotJson if the text is not JSON."""
         if self._value is Payload._unset:
             self._value = decode(self._text or "")
         return self._value
 
     @property
     def text(self) -> str:
-        """Compact JSON text; ValueError if the value is not JSON."""
+        """Compact JSON text; NotJson if the value is not JSON."""
         if self._text is None:
             self._text = encode(self._value)
         return self._text

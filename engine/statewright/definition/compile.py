@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from statewright.definition.problem import location
+from statewright.definition.scopes import has_placeholder, strings
 from statewright.errors import DefinitionError
 from statewright.lang.dataflow import Language
 from statewright.lang.jsonpath import PathSyntaxError
@@ -19,6 +21,11 @@ LANGUAGES: Final[dict[str, Language]] = {"JSONPath": JSONPATH}
 
 _NOT_YET: Final = ("ItemReader", "ItemBatcher", "ResultWriter")
 _DEPTH: Final = 30
+_TEXTS: Final = frozenset(
+    "Comment Result Parameters ResultSelector ItemSelector Arguments Output Assign Credentials Error Cause Variable "
+    "Branches ItemProcessor Iterator".split()
+)
+"""Fields in which ``${`` may be meant as it is, that are compiled (paths), or that are looked at on their own."""
 
 
 def compile_definition(definition: Mapping[str, Any], *, type: str = "STANDARD") -> Program:  # noqa: A002
@@ -54,13 +61,14 @@ class _Compiler:
         if depth > _DEPTH:
             raise DefinitionError(f"States are nested more than {_DEPTH} levels deep", key)
         try:
+            _refuse_placeholders({name: value for name, value in spec.items() if name != "States"}, key)
             states = dict(spec["States"])
             # AWS takes a QueryLanguage that was put among the states for the machine's own (real definitions do that).
             misplaced = states.pop("QueryLanguage") if isinstance(states.get("QueryLanguage"), str) else None
             language = spec.get("QueryLanguage") or misplaced or language
             compiled = {name: self.state(name, state, key, language, silent, depth) for name, state in states.items()}
             self.machines[key] = Machine(key, spec["StartAt"], compiled, owner, silent)
-        except (KeyError, TypeError, AttributeError, StopIteration) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise DefinitionError(f"The definition is malformed ({error!r}); lint says what is wrong", key) from None
         return key
 
@@ -70,6 +78,7 @@ class _Compiler:
         wanted = spec.get("QueryLanguage", language)
         if wanted not in LANGUAGES:
             raise DefinitionError(f"QueryLanguage {wanted} is not supported yet (supported: JSONPath)", where)
+        _refuse_placeholders(spec, where)
         for field in _NOT_YET:
             if field in spec:
                 raise DefinitionError(f"{field} is not supported yet", where)
@@ -83,3 +92,13 @@ class _Compiler:
             return TYPES[spec["Type"]].compile(name, spec, LANGUAGES[wanted], sub)
         except PathSyntaxError as error:
             raise DefinitionError(str(error), where) from None
+
+
+def _refuse_placeholders(spec: Mapping[str, Any], where: str) -> None:
+    """Lint lets ``${placeholders}`` pass, as a deployment tool may fill them in later; to run, there must be none."""
+    for name, value in spec.items():
+        for pointer, text in strings(value, (name,)):
+            names = [step for step in pointer if isinstance(step, str)]
+            literal = any(step in _TEXTS or step.startswith("String") or step.endswith("Path") for step in names)
+            if has_placeholder(text) and not literal:
+                raise DefinitionError(f"The placeholder {text} has not been filled in", where + location(pointer))

@@ -84,8 +84,8 @@ class Language(Protocol):
     def integer(self, spec: Mapping[str, Any], field: str) -> Value | None:
         """A field that is a non-negative whole number (TimeoutSeconds, MaxConcurrency …); None where it is absent."""
 
-    def number(self, spec: Mapping[str, Any], field: str) -> Value | None:
-        """A field that is a non-negative number (ToleratedFailurePercentage); None where it is absent."""
+    def percentage(self, spec: Mapping[str, Any], field: str) -> Value | None:
+        """A field that is a number from 0 to 100 (ToleratedFailurePercentage); None where it is absent."""
 
     def seconds(self, spec: Mapping[str, Any]) -> Value | None:
         """A Wait state's Seconds."""

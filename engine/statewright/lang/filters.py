@@ -14,6 +14,10 @@ from statewright.values import Json, decode, json_type, same
 __all__ = ["RELATIONS", "All", "Any", "Comparison", "Exists", "Literal", "Matches", "Not", "Operand", "Query"]
 
 
+_CHUNK: Final = 1000  # characters that take about as long to compare as a value
+_DIGITS: Final = 5000  # no number is written longer
+
+
 @dataclass(frozen=True, slots=True)
 class Literal:
     """A JSON value written in the filter."""
@@ -84,8 +88,8 @@ class Any:
 
 
 def _weight(value: Json, walk: Walk) -> int:
-    """How many values there are in `value`: what a deep comparison may have to look at."""
-    size = 1
+    """How many values there are in `value`: what a deep comparison may have to look at.  Long texts count as several."""
+    size = 1 + len(value) // _CHUNK if isinstance(value, str) else 1
     if isinstance(value, list | dict):
         waiting = [value]
         while waiting:
@@ -144,7 +148,7 @@ def _equal(left: Json, right: Json) -> bool:
     types = json_type(left), json_type(right)
     if types == ("number", "string"):
         try:
-            return same(left, decode(right))
+            return len(right) <= _DIGITS and same(left, decode(right))
         except ValueError:
             return False
     if types == ("string", "number"):

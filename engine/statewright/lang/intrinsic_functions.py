@@ -204,8 +204,8 @@ def array_partition(values: list[Json], size: int) -> Json:
 @_intrinsic("ArrayContains", _array, _any)
 def array_contains(values: list[Json], value: Json) -> Json:
     """Whether the array has an element equal to the value."""
-    wanted = _identity(value)
-    return any(_identity(item) == wanted for item in values)
+    wanted = _identity(_limited(value))
+    return any(_identity(item) == wanted for item in _limited(values))
 
 
 @_intrinsic("ArrayRange", _integer, _integer, _integer)
@@ -237,7 +237,7 @@ def array_length(values: list[Json]) -> Json:
 def array_unique(values: list[Json]) -> Json:
     """The elements without repetitions, in the order of first appearance."""
     unique: dict[Json, Json] = {}
-    for value in values:
+    for value in _limited(values):
         unique.setdefault(_identity(value), value)
     return list(unique.values())
 

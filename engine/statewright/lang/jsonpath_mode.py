@@ -14,7 +14,7 @@ from statewright.lang.comparison import OPERATORS
 from statewright.lang.dataflow import Assign, Catch, Dataflow, Items, Rule, Value
 from statewright.lang.jsonpath import Path, compile_path
 from statewright.lang.scope import MISSING, Scope, as_text
-from statewright.lang.template import compile_expression, compile_template
+from statewright.lang.template import TemplateError, compile_expression, compile_template
 from statewright.lang.timestamps import parse_instant
 from statewright.values import Json
 
@@ -48,6 +48,8 @@ def _assign(spec: Mapping[str, Any]) -> Assign | None:
     if "Assign" not in spec:
         return None
     template = compile_template(spec["Assign"], "Assign")
+    if not isinstance(spec["Assign"], dict):
+        raise TemplateError("Assign must be an object", 0, "Assign")
 
     def assign(scope: Scope, dollar: Json) -> Mapping[str, Json]:
         variables: Mapping[str, Json] = template.evaluate(scope.with_input(dollar))
@@ -71,7 +73,7 @@ def _condition(rule: Mapping[str, Any]) -> Callable[[Scope], bool]:
 
 
 def _comparison(rule: Mapping[str, Any]) -> Callable[[Scope], bool]:
-    name = next(key for key in rule if key in OPERATORS)
+    [name, *_] = [key for key in rule if key in OPERATORS]
     operator, operand = OPERATORS[name], rule[name]
     variable = compile_path(rule["Variable"])
     if name == "IsPresent":  # the only operator that may name what is not there
@@ -156,8 +158,8 @@ class JsonPathLanguage:
 
         return value
 
-    def number(self, spec: Mapping[str, Any], field: str) -> Value | None:
-        """See `Language.number`."""
+    def percentage(self, spec: Mapping[str, Any], field: str) -> Value | None:
+        """See `Language.percentage`."""
         read = self._field(spec, field)
         if read is None:
             return None
@@ -172,6 +174,8 @@ class JsonPathLanguage:
                 )
             if found < 0:
                 raise runtime_error(f"{field} cannot be negative.")
+            if found > 100:
+                raise runtime_error(f"{field} cannot be greater than 100.")
             return found
 
         return value

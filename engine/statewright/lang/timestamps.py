@@ -13,6 +13,7 @@ _TIMESTAMP: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
     r"(?:Z|([+-])([0-9]{2}):([0-9]{2}))"
 )
+_LONGEST: Final = len("2016-03-14T01:59:00.123456789+00:00")
 _DAY: Final = 86_400
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC).toordinal()
 
@@ -26,7 +27,7 @@ def parse_timestamp(text: str) -> datetime | None:
 
     Example: ``parse_timestamp("2016-03-14T01:59:00Z") == datetime(2016, 3, 14, 1, 59, tzinfo=UTC)``
     """
-    found = _read(text)
+    found = _read(text) if len(text) <= _LONGEST else None
     return found[0] if found else None
 
 
@@ -35,7 +36,7 @@ def parse_instant(text: str) -> int | None:
 
     Example: ``parse_instant("1970-01-01T01:00:00.000000001+01:00") == 1``
     """
-    found = _read(text)
+    found = _read(text) if len(text) <= _LONGEST else None
     if not found:
         return None
     time, nanoseconds = found

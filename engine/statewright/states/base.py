@@ -13,7 +13,7 @@ from statewright.lang.dataflow import Assign, Catch, Dataflow, Language
 from statewright.lang.scope import Entropy, Scope
 from statewright.model import Command, Event, Execution, Frame, HistoryEvent, Limits, Phase
 from statewright.recovery import Retrier
-from statewright.values import Json, Payload
+from statewright.values import Json, Payload, encode
 
 __all__ = [
     "Catcher",
@@ -218,8 +218,15 @@ class Turn:
         return context
 
     def payload(self, value: Json) -> Payload:
-        """The payload of a value; the state's own input is not encoded a second time."""
-        return self.frame.input if value is self.frame.input.value else Payload.of(value)
+        """The payload of what a state passes on; its own input is neither encoded nor measured a second time.
+
+        Raises States.DataLimitExceeded beyond the payload limit, NotJson for what is nested too deeply.
+        """
+        if value is self.frame.input.value:
+            return self.frame.input
+        payload = Payload.of(value)
+        self.check_size(payload)
+        return payload
 
     def exit(self, scope: Scope, result: Json, next_: str | None) -> Exited:
         """Leave the state with what its dataflow makes of `result`."""
@@ -229,7 +236,6 @@ class Turn:
     def leave(self, scope: Scope, output: Json, assign: Assign | None, dollar: Json, next_: str | None) -> Exited:
         """Leave the state with `output`, assigning variables in which `$` is `dollar`; writes the Exited event."""
         payload = self.payload(output)
-        self.check_size(payload)
         details: dict[str, Any] = {"name": self.frame.state, "output": payload}
         if assign is not None:
             assigned = self._assign(assign(scope, dollar))
@@ -238,15 +244,15 @@ class Turn:
         self.record(f"{self.state.type}StateExited", details)
         return Exited(payload, next_)
 
-    def check_size(self, payload: Payload) -> None:
-        """Refuse an output beyond the payload limit.  UTF-8 bytes are counted only when they can matter."""
-        text, limit = payload.text, self.limits.payload_bytes
-        if len(text) * 4 > limit and len(text.encode()) > limit:
+    def check_size(self, payload: Payload, of: str | None = None, announce: str | None = None) -> None:
+        """Refuse a payload beyond the limit, in the recorded words: of the state, or of what else is named."""
+        if _exceeds(payload.text, self.limits.payload_bytes):
             raise StatesError(
                 "States.DataLimitExceeded",
-                f"The state/task '{self.frame.state}' returned a result with a size exceeding the maximum number of "
-                "bytes service limit.",
+                f"The state/task '{of or self.frame.state}' returned a result with a size exceeding the maximum number "
+                "of bytes service limit.",
                 in_state=False,
+                announce=announce,
             )
 
     def _assign(self, assigned: Mapping[str, Json]) -> dict[str, Payload]:
@@ -256,11 +262,13 @@ class Turn:
         for name, payload in payloads.items():
             if name in frame.variables and name not in frame.own_variables:
                 raise runtime_error(f"The variable '{name}' belongs to an outer scope and cannot be assigned here.")
-            if len(payload.text.encode()) > self.limits.variable_bytes:
+            if _exceeds(payload.text, self.limits.variable_bytes):
                 raise runtime_error(f"The variable '{name}' exceeds the maximum size of a variable.")
-        variables = {**frame.variables, **assigned}
-        if sum(len(payload.text) for payload in payloads.values()) > self.limits.variable_bytes:
+        if _exceeds("".join(payload.text for payload in payloads.values()), self.limits.variable_bytes):
             raise runtime_error("The variables of one Assign exceed the maximum size.")
+        variables = {**frame.variables, **assigned}
+        if _exceeds(encode(variables), self.limits.variables_bytes):
+            raise runtime_error("The variables exceed the maximum size of all variables together.")
         self.frame = replace(frame, variables=variables, own_variables=frame.own_variables | payloads.keys())
         return payloads
 
@@ -269,11 +277,16 @@ class Turn:
         return Parked(replace(self.frame, phase=phase, epoch=self.frame.epoch + 1, **changes))
 
 
+def _exceeds(text: str, limit: int) -> bool:
+    """Whether a text is longer than `limit` bytes of UTF-8, which are counted only when they can matter."""
+    return len(text) * 4 > limit and len(text.encode()) > limit
+
+
 _RETRYING = frozenset({"Task", "Parallel", "Map"})
 """State types whose context has a RetryCount (recorded)."""
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)  # each keeps the input of its execution in memory
 def _execution_context(execution: Execution) -> dict[str, Json]:
     about: dict[str, Json] = {
         "Id": execution.arn,

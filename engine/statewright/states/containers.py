@@ -39,21 +39,26 @@ def _abort(turn: Turn, frames: tuple[Frame, ...]) -> None:
             turn.record(f"{state.type}StateAborted", side=True)
 
 
-def _joined(turn: Turn, event: Event) -> str:
-    """The children's results as one JSON text; raises what closed the join if it was a failure."""
+def _joined(turn: Turn, event: Event) -> Payload:
+    """The children's results as one array; raises what closed the join if it was a failure.
+
+    The array as a whole has the size limit of a result, whatever ResultSelector and ResultPath make of it then.
+    """
     assert isinstance(event, Joined)  # noqa: S101  nothing else is sent to a frame in Phase.JOIN
     turn.closed = (turn.frame.epoch,)
     turn.drop = tuple(frame.id for frame in event.open)
+    state = turn.state
+    announce = f"{state.type}StateFailed"
     if event.results is None:
         _abort(turn, event.open)
-        state = turn.state
-        announce = f"{state.type}StateFailed"
         if event.exceeded:
             cause = "The specified tolerated failure threshold was exceeded"
             raise StatesError("States.ExceedToleratedFailureThreshold", cause, in_state=False, announce=announce)
         aliases = ("States.BranchFailed",) if state.type == "Parallel" else ()
         raise StatesError(event.error, event.cause, in_state=False, aliases=aliases, announce=announce)
-    return f"[{','.join(event.results)}]"
+    results = Payload.parse(f"[{','.join(event.results)}]")
+    turn.check_size(results, announce=announce)
+    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +107,7 @@ class Parallel:
 
     def resume(self, turn: Turn, event: Event) -> Outcome:
         """All branches ended, or one failed and the others were stopped."""
-        results = Payload.parse(_joined(turn, event))
+        results = _joined(turn, event)
         turn.record("ParallelStateSucceeded", side=True)
         return turn.exit(turn.scope(), results.value, self.next)
 
@@ -138,7 +143,7 @@ class Map:
             language.selector(spec),
             language.integer(spec, "MaxConcurrency"),
             language.integer(spec, "ToleratedFailureCount"),
-            language.number(spec, "ToleratedFailurePercentage"),
+            language.percentage(spec, "ToleratedFailurePercentage"),
             distributed,
             sub(spec[processor], processor, distributed),
             *recovery(spec, language),
@@ -176,14 +181,14 @@ class Map:
 
     def resume(self, turn: Turn, event: Event) -> Outcome:
         """All iterations ended, or more failed than may and the others were stopped."""
-        return self._succeeded(turn, Payload.parse(_joined(turn, event)))
+        return self._succeeded(turn, _joined(turn, event))
 
     def select(self, turn: Turn) -> Payload:
         """The input of one iteration.  `turn.frame` stands in this state, with the iteration's item and, as its input,
         the effective input of the Map state."""
         assert self.selector is not None  # noqa: S101  only then has a fork an input
         scope = turn.scope()
-        return Payload.of(self.selector(scope, scope.input))
+        return turn.payload(self.selector(scope, scope.input))
 
     def _succeeded(self, turn: Turn, results: Payload) -> Outcome:
         if self.distributed:

@@ -114,7 +114,6 @@ class Task:
         arguments = turn.payload(self.flow.arguments(scope, effective))
         timeout = self.timeout and self.timeout(scope, effective)
         heartbeat = self.heartbeat and self.heartbeat(scope, effective)
-        self._check_arguments(turn, arguments)
         order = TaskOrder(self.resource.kind, self.resource.text, arguments, timeout, heartbeat)
         self._record_scheduled(turn, order, self.credentials and self.credentials(scope, effective))
         if self.resource.kind is not TaskKind.ACTIVITY:
@@ -164,26 +163,16 @@ class Task:
             self._record(turn, "Submitted")
 
     def _succeeded(self, turn: Turn, output: Any) -> Outcome:
-        limit = turn.limits.payload_bytes
-        if len(output.text) * 4 > limit and len(output.text.encode()) > limit:
-            error = StatesError(
-                "States.DataLimitExceeded",
-                f"The state/task '{self.resource.shown}' returned a result with a size exceeding the maximum number "
-                "of bytes service limit.",
-                in_state=False,
-            )
+        try:
+            turn.check_size(output, self.resource.shown)
+        except StatesError as error:
             self._record(turn, "Failed", error=error.error, cause=error.cause)
-            raise error
+            raise
         self._record(turn, "Succeeded", output=output)
         return turn.exit(self._result_scope(turn), output.value, self.next)
 
     def _result_scope(self, turn: Turn) -> Scope:
         return turn.scope(turn.frame.epoch if self.resource.has_token else None)
-
-    def _check_arguments(self, turn: Turn, arguments: Any) -> None:
-        limit = turn.limits.payload_bytes
-        if arguments is not turn.frame.input and len(arguments.text) * 4 > limit:
-            turn.check_size(arguments)
 
     def _record_scheduled(self, turn: Turn, order: TaskOrder, credentials: Any) -> None:
         details: dict[str, Any] = {}

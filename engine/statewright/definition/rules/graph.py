@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from statewright.definition.problem import Pointer
 from statewright.definition.rules.rule import Finding, rule
-from statewright.definition.scopes import Definition, Scope, has_placeholder
+from statewright.definition.scopes import Definition, Scope, has_placeholder, text_of
 
 MAX_NESTING = 30
 """The most scopes around a state; it is also what can be compiled."""
@@ -84,7 +84,8 @@ def unreachable_island(definition: Definition) -> Iterator[Finding]:
             continue
         named = {target for _, target in transitions(scope)}
         pending = [name for name in scope.states if name not in named]
-        pending.extend(target for _, target in transitions(scope) if target == scope.value.get("StartAt"))
+        start = text_of(scope.value, "StartAt")
+        pending.extend(target for _, target in transitions(scope) if target == start)
         reached: set[str] = set()
         while pending:
             name = pending.pop()
@@ -92,7 +93,7 @@ def unreachable_island(definition: Definition) -> Iterator[Finding]:
                 reached.add(name)
                 pending.extend(target for _, target in scope.states[name].targets())
         for state in scope.states.values():
-            if state.name not in reached and scope.value.get("StartAt") in scope.states:
+            if state.name not in reached and start in scope.states:
                 yield Finding(state.pointer, f'No path from StartAt leads to state "{state.name}"', key=True)
 
 
