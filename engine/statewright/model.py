@@ -1,5 +1,8 @@
 """The nouns of the engine: frames, events, history, commands.  Frozen data without behaviour.
 
+They are msgspec structs, whose changed copies (`msgspec.structs.replace`) are made at the speed of C: every step needs
+several.
+
 A **frame** is one running (sub-)machine: the root, a Parallel branch or a Map iteration.  It is the unit of state, of
 claiming and of commit.  `step(program, frame, event)` answers with a `Step`: the next frame, the history it wrote and
 the commands to be applied in the same atomic commit.
@@ -10,9 +13,10 @@ Times are integers in milliseconds since 1970-01-01 UTC, by the clock of the sto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from statewright.values import Json, Payload
 
@@ -72,8 +76,7 @@ class TimerKind(StrEnum):
     EXECUTION = "execution"  # TimeoutSeconds of the state machine; belongs to the execution, whatever the epoch
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Every limit of the interpreter; the defaults are those of AWS Step Functions (reference, section 1.14).
 
     Arguments:
@@ -93,8 +96,7 @@ class Limits:
     variables_bytes: int = 10 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Execution:
+class Execution(Struct, frozen=True, eq=False):
     """What stays the same through an execution: the source of `$$.Execution` and `$$.StateMachine`.
 
     Compared by identity: one object serves all steps of an execution in a worker.
@@ -121,8 +123,7 @@ class Execution:
     type: str = "STANDARD"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskOrder:
+class TaskOrder(Struct, frozen=True):
     """The work a parked Task state waits for, complete enough to order it again after a crash.
 
     Arguments:
@@ -141,8 +142,7 @@ class TaskOrder:
     submitted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """The Map item a frame works on: `$$.Map.Item`."""
 
     index: int
@@ -150,8 +150,7 @@ class Item:
     key: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(Struct, frozen=True):
     """A running machine: the root (""), or a child named ``<parent>/<epoch>.<index>`` (so its lineage is in its name).
 
     Arguments:
@@ -197,8 +196,7 @@ class Frame:
 # ---------------------------------------------------------------------------------------------------------------------
 # Events: what a step is a reaction to
 # ---------------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(Struct, frozen=True, kw_only=True):
     """Base of all events.
 
     Arguments:
@@ -214,13 +212,11 @@ class Event:
     epoch: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Continue(Event):
+class Continue(Event, frozen=True, kw_only=True):
     """Enter the frame's next state (the frame is in Phase.ENTER)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskAnswer(Event):
+class TaskAnswer(Event, frozen=True, kw_only=True):
     """The task ended: with `output`, or (`failed`) with perhaps an `error` name and a `cause`.
 
     `by_token`: somebody answered with the task token (rather than: the handler itself returned or failed).
@@ -233,24 +229,21 @@ class TaskAnswer(Event):
     by_token: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSubmitted(Event):
+class TaskSubmitted(Event, frozen=True, kw_only=True):
     """A TOKEN task's handler returned `output`, or an activity worker named `worker` took the task."""
 
     output: Payload | None = None
     worker: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TimerFired(Event):
+class TimerFired(Event, frozen=True, kw_only=True):
     """A timer is due by the store's clock; `open`: children that run, when it is the EXECUTION timer."""
 
     kind: TimerKind
     open: tuple[Frame, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Joined(Event):
+class Joined(Event, frozen=True, kw_only=True):
     """The children of a Parallel or Map state have come to an end.
 
     Arguments:
@@ -268,8 +261,7 @@ class Joined(Event):
     open: tuple[Frame, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stopped(Event):
+class Stopped(Event, frozen=True, kw_only=True):
     """StopExecution was called; only ever sent to the root frame."""
 
     error: str | None = None
@@ -280,8 +272,7 @@ class Stopped(Event):
 # ---------------------------------------------------------------------------------------------------------------------
 # What a step answers
 # ---------------------------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class HistoryEvent:
+class HistoryEvent(Struct, frozen=True):
     """One event of the execution's history, before it has its id.
 
     Arguments:
@@ -301,15 +292,13 @@ class HistoryEvent:
     side: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class StartTask:
+class StartTask(Struct, frozen=True):
     """Run the handler of the frame's task once this commit is acknowledged (CALL, TOKEN), or offer it (ACTIVITY)."""
 
     order: TaskOrder
 
 
-@dataclass(frozen=True, slots=True)
-class StartTimer:
+class StartTimer(Struct, frozen=True):
     """Fire at `due` (ms, absolute) or, if that is None, `delay` ms after the commit, by the store's clock."""
 
     kind: TimerKind
@@ -317,8 +306,7 @@ class StartTimer:
     due: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(Struct, frozen=True):
     """Children to run: one per branch of a Parallel state, or one per item of a Map state.
 
     Arguments:
@@ -349,8 +337,7 @@ class Fork:
     outer_item: Item | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finish:
+class Finish(Struct, frozen=True):
     """A child frame ends: with `output`, or with `error` and `cause`; `result` is what the join keeps of it."""
 
     output: Payload | None = None
@@ -359,8 +346,7 @@ class Finish:
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EndExecution:
+class EndExecution(Struct, frozen=True):
     """The root frame ends the execution: SUCCEEDED, FAILED, TIMED_OUT or ABORTED."""
 
     status: str
@@ -372,8 +358,7 @@ class EndExecution:
 Command: TypeAlias = StartTask | StartTimer | Fork | Finish | EndExecution
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """The answer to an event, to be committed as one.
 
     Arguments:

@@ -13,8 +13,9 @@ caught in one place, `_guarded`, and given to the state's retriers and catchers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any, Final
+
+from msgspec.structs import replace
 
 from statewright.errors import StatesError, runtime_error
 from statewright.lang.scope import Entropy
@@ -40,7 +41,7 @@ from statewright.model import (
 from statewright.recovery import error_output, find_retrier, matches, retry_delay
 from statewright.states.base import Exited, Failed, Outcome, Parked, Program, Turn
 from statewright.states.containers import Map
-from statewright.values import NotJson, Payload
+from statewright.values import NotJsonError, Payload
 
 __all__ = ["LEGAL", "Program", "begin", "fail", "step"]
 
@@ -140,11 +141,11 @@ def _begin_child(turn: Turn) -> Failed | None:
         assert isinstance(owner, Map)  # noqa: S101  only Map states have items
         turn.record("MapIterationStarted", {"name": owner_name, "index": child.item.index})
         if child.fork is not None and child.fork.input is not None:
-            place = {"machine": owner_key, "state": owner_name, "entered_at": turn.event.at}
-            turn.frame = replace(child, input=child.fork.input, **place)
+            at, input_ = turn.event.at, child.fork.input
+            turn.frame = replace(child, machine=owner_key, state=owner_name, input=input_, entered_at=at)
             try:
                 begun = replace(begun, input=owner.select(turn))
-            except (StatesError, NotJson) as error:
+            except (StatesError, NotJsonError) as error:
                 failure = Failed(_located(turn, error))
                 turn.frame = begun
                 return failure
@@ -184,13 +185,13 @@ def _guarded(turn: Turn, act: Callable[[], Outcome]) -> Outcome:
     """The one place where errors of user data are caught."""
     try:
         return act()
-    except (StatesError, NotJson) as error:
+    except (StatesError, NotJsonError) as error:
         return _recover(turn, _located(turn, error))
 
 
-def _located(turn: Turn, error: StatesError | NotJson) -> StatesError:
+def _located(turn: Turn, error: StatesError | NotJsonError) -> StatesError:
     """The error with AWS's words about where it happened, if it is of the kind that has them (recorded)."""
-    if isinstance(error, NotJson):
+    if isinstance(error, NotJsonError):
         error = runtime_error(f"The value cannot be written as JSON: {error}")
     if not error.in_state:
         return error
@@ -219,7 +220,7 @@ def _recover(turn: Turn, error: StatesError) -> Outcome:
             scope, output = turn.scope(), error_output(error)
             try:
                 return turn.leave(scope, catcher.flow.output(scope, output), catcher.flow.assign, output, catcher.next)
-            except (StatesError, NotJson) as second:
+            except (StatesError, NotJsonError) as second:
                 return Failed(_located(turn, second))
     return Failed(error)
 

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import msgspec
 
-__all__ = ["Json", "NotJson", "Payload", "check", "decode", "encode", "json_type", "same", "weight"]
+__all__ = ["Json", "NotJsonError", "Payload", "check", "decode", "encode", "json_type", "same", "weight"]
 
 Json: TypeAlias = Any
 """None, bool, int, float, str, list of Json, or dict from str to Json.  Values are never changed once made."""
@@ -21,10 +21,10 @@ _DEPTH: Final = 500
 """Nesting beyond this is refused everywhere, so that no recursive walk over a value can fail."""
 
 
-class NotJson(ValueError):
+class NotJsonError(ValueError):
     """A value or text that is not JSON as the engine takes it; the message says why.
 
-    Example: ``raise NotJson("nan is not a JSON number")``
+    Example: ``raise NotJsonError("nan is not a JSON number")``
     """
 
 
@@ -35,7 +35,7 @@ _decoder = msgspec.json.Decoder()
 def encode(value: Json) -> str:
     """`value` as compact JSON text.
 
-    Raises NotJson: for a lone surrogate, an object that has no JSON form, and nesting over 500 levels, so that
+    Raises NotJsonError: for a lone surrogate, an object that has no JSON form, and nesting over 500 levels, so that
     whatever is encoded can be decoded again.
 
     Example: ``encode({"a": [1, 2.0]}) == '{"a":[1,2.0]}'``
@@ -43,21 +43,21 @@ def encode(value: Json) -> str:
     try:
         text = _encoder.encode(value).decode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise NotJson(f"not a JSON value: {error}") from None
+        raise NotJsonError(f"not a JSON value: {error}") from None
     if text.count("{") + text.count("[") > _DEPTH:
         _check_depth(value)
     return text
 
 
 def decode(text: str | bytes) -> Json:
-    """The value of a JSON text; NotJson where it is not JSON (also for NaN, 1e400 and nesting over 500 levels).
+    """The value of a JSON text; NotJsonError where it is not JSON (also for NaN, 1e400 and nesting over 500 levels).
 
     Example: ``decode('[1, 2]') == [1, 2]``
     """
     try:
         value = _decoder.decode(text)
     except (ValueError, RecursionError) as error:
-        raise NotJson(str(error) or "nested too deeply") from None
+        raise NotJsonError(str(error) or "nested too deeply") from None
     openings = ("[", "{") if isinstance(text, str) else (b"[", b"{")
     if text.count(openings[0]) + text.count(openings[1]) > _DEPTH:  # type: ignore[arg-type]
         _check_depth(value)
@@ -72,29 +72,29 @@ def _check_depth(value: Json) -> None:
         level = [*chain.from_iterable(node.values() if isinstance(node, dict) else node for node in containers)]
         if not level:
             return
-    raise NotJson(f"nested more than {_DEPTH} levels deep")
+    raise NotJsonError(f"nested more than {_DEPTH} levels deep")
 
 
 def check(value: Json, depth: int = 0) -> None:
     """Refuse what Python allows in a tree of values and JSON does not, e.g. in the result of a task handler.
 
-    Raises NotJson with the reason: NaN or infinity, keys that are not text, foreign types, nesting over 500 levels.
+    Raises NotJsonError with the reason: NaN or infinity, keys that are not text, foreign types, nesting over 500 levels.
     """
     if depth > _DEPTH:
-        raise NotJson(f"nested more than {_DEPTH} levels deep")
+        raise NotJsonError(f"nested more than {_DEPTH} levels deep")
     if isinstance(value, dict):
         for key, member in value.items():
             if not isinstance(key, str):
-                raise NotJson(f"an object key must be text, not {type(key).__name__}")
+                raise NotJsonError(f"an object key must be text, not {type(key).__name__}")
             check(member, depth + 1)
     elif isinstance(value, list | tuple):
         for member in value:
             check(member, depth + 1)
     elif isinstance(value, float):
         if not math.isfinite(value):
-            raise NotJson(f"{value} is not a JSON number")
+            raise NotJsonError(f"{value} is not a JSON number")
     elif value is not None and not isinstance(value, str | int | bool):
-        raise NotJson(f"a {type(value).__name__} is not a JSON value")
+        raise NotJsonError(f"a {type(value).__name__} is not a JSON value")
 
 
 def weight(value: Json, _known: dict[int, int] | None = None) -> int:
@@ -172,14 +172,14 @@ class Payload:
 
     @property
     def value(self) -> Json:
-        """The value; NotJson if the text is not JSON."""
+        """The value; NotJsonError if the text is not JSON."""
         if self._value is Payload._unset:
             self._value = decode(self._text or "")
         return self._value
 
     @property
     def text(self) -> str:
-        """Compact JSON text; NotJson if the value is not JSON."""
+        """Compact JSON text; NotJsonError if the value is not JSON."""
         if self._text is None:
             self._text = encode(self._value)
         return self._text

@@ -10,8 +10,10 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from statewright.definition.compile import compile_definition
 from statewright.errors import StatesError

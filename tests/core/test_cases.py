@@ -74,7 +74,7 @@ def test_an_event_of_another_epoch_changes_nothing() -> None:
 
 
 def _fields(event: Any) -> list[str]:
-    return list(event.__dataclass_fields__)
+    return list(event.__struct_fields__)
 
 
 def test_stop_drops_what_runs() -> None:

@@ -75,6 +75,8 @@ class _Compiler:
     def state(self, name: str, spec: Mapping[str, Any], key: str, language: str, silent: bool, depth: int) -> State:
         """Compile one state with the language it is written in."""
         where = f"{key}/States/{name}"
+        if not isinstance(spec, Mapping):
+            raise DefinitionError("A state must be an object", where)
         wanted = spec.get("QueryLanguage", language)
         if wanted not in LANGUAGES:
             raise DefinitionError(f"QueryLanguage {wanted} is not supported yet (supported: JSONPath)", where)

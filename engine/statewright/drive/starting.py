@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 
 import msgspec
+from msgspec.structs import replace
 
 from statewright.drive.clock import Clock
 from statewright.drive.programs import Programs

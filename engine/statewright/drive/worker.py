@@ -9,9 +9,10 @@ import secrets
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
+
+from msgspec.structs import replace
 
 from statewright.drive import leases
 from statewright.drive.clock import Clock, ServerClock, VirtualClock

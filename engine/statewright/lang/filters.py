@@ -88,7 +88,7 @@ class Any:
 
 
 def _weight(value: Json, walk: Walk) -> int:
-    """How many values there are in `value`: what a deep comparison may have to look at.  Long texts count as several."""
+    """How many values there are in `value`: what a deep comparison may have to look at; long texts count for more."""
     size = 1 + len(value) // _CHUNK if isinstance(value, str) else 1
     if isinstance(value, list | dict):
         waiting = [value]

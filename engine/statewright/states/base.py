@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, ClassVar, Protocol, TypeAlias
+
+from msgspec.structs import replace
 
 from statewright.errors import StatesError, runtime_error
 from statewright.lang.dataflow import Assign, Catch, Dataflow, Language
@@ -220,7 +222,7 @@ class Turn:
     def payload(self, value: Json) -> Payload:
         """The payload of what a state passes on; its own input is neither encoded nor measured a second time.
 
-        Raises States.DataLimitExceeded beyond the payload limit, NotJson for what is nested too deeply.
+        Raises States.DataLimitExceeded beyond the payload limit, NotJsonError for what is nested too deeply.
         """
         if value is self.frame.input.value:
             return self.frame.input
