@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from statewright.values import Payload, check, decode, encode, same, weight
+from statewright.values import NotJsonError, Payload, check, decode, encode, same, weight
 
 
 @pytest.mark.parametrize("text", ["12345678901234567890", "9007199254740993", "[]", '{"a":[1,2.5]}', '"\\u0000"'])
@@ -24,6 +24,23 @@ def test_what_is_not_json_is_refused(text: str) -> None:
 def test_what_python_allows_and_json_does_not(value: object) -> None:
     with pytest.raises(ValueError, match=r"JSON|text"):
         check(value)
+
+
+@pytest.mark.parametrize("levels", [501, 700, 5000])
+def test_what_could_not_be_read_again_is_not_written(levels: int) -> None:
+    value: object = 1
+    for _ in range(levels):
+        value = [value]
+    with pytest.raises(NotJsonError):
+        encode({"wide": [[]] * 1000, "deep": value})
+
+
+def test_500_levels_are_written_and_weighed() -> None:
+    value: object = 1
+    for _ in range(500):
+        value = {"a": value}
+    assert decode(encode(value)) == value
+    assert weight(value) > 500
 
 
 @pytest.mark.parametrize(

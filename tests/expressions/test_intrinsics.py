@@ -269,3 +269,17 @@ def test_deep_values() -> None:
     for text in ["States.ArrayContains($.e, $.d)", "States.Format('{}', $.d)", "States.ArrayUnique($.e)"]:
         with pytest.raises(StatesError, match="nested too deeply"):
             compile_intrinsic(text).evaluate(here)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "States.ArrayUnique(States.Array(" + ",".join(["$"] * 999) + "))",
+        "States.ArrayContains(States.Array(" + ",".join(["$"] * 999) + "), 7)",
+        "States.Format('" + "{}" * 998 + "'," + ",".join(["$"] * 998) + ")",
+        "States.JsonToString(States.Array(" + ",".join(["$"] * 999) + "))",
+    ],
+)
+def test_many_uses_of_a_large_value_are_an_error(text: str) -> None:
+    with pytest.raises(StatesError, match="too large"):
+        compile_intrinsic(text).evaluate(Scope([1] * 60_000, {}, {}, Entropy(0)))

@@ -348,7 +348,15 @@ def test_no_number_to_give(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["$" + "..*" * 5, "$[*][*][*]", "$[?(@..*)]", "$[?(@ in $[0])]", "$[?($ == $)]", "$[" + "0," * 2000 + "0]" + "[*]"],
+    [
+        "$" + "..*" * 5,
+        "$[*][*][*]",
+        "$[?($[0][0].sum() > 1)]",
+        "$[?(@..*)]",
+        "$[?(@ in $[0])]",
+        "$[?($ == $)]",
+        "$[" + "0," * 2000 + "0]" + "[*]",
+    ],
 )
 def test_explosion_is_an_error(text: str) -> None:
     inner = list(range(1500))
@@ -356,14 +364,25 @@ def test_explosion_is_an_error(text: str) -> None:
         compile_path(text).evaluate([[inner] * 100] * 1500)
 
 
+def test_long_texts_are_searched_only_so_often() -> None:
+    with pytest.raises(StatesError, match="values"):
+        compile_path("$.a[?($.s contains @)]").evaluate({"s": "x" * 120_000, "a": ["xxxy"] * 30_000})
+
+
+def test_a_long_text_is_no_number() -> None:
+    path = compile_path("$.a[?(@ == $.s)]")
+    document = {"s": "[" + "1," * 60_000 + "1]", "a": [1] * 60_000}
+    assert timeit.timeit(lambda: path.evaluate(document), number=1) < 10  # a minute if the text were read each time
+
+
 def test_deep_documents_and_paths() -> None:
     document: Any = 1
-    for _ in range(900):
+    for _ in range(1100):
         document = [document]
-    assert len(compile_path("$..*").evaluate(document)) == 900
+    assert len(compile_path("$..*").evaluate(document)) == 1100
     with pytest.raises(StatesError):
         compile_path("$[?(@ == $[0])]").evaluate([document, [document], document.copy()])
-    assert compile_path("$" + "[0]" * 900).evaluate(document) == 1
+    assert compile_path("$" + "[0]" * 1100).evaluate(document) == 1
     for text in ["(", "!(", "@.a[?("]:
         with pytest.raises(PathSyntaxError):
             compile_path("$[?(" + text * 500 + "@.a" + ")" * 500 + ")]")

@@ -194,7 +194,7 @@ async def test_forgotten_scripts_are_loaded_again_in_order(stores: Stores) -> No
     orders = [scene.order(revision=1 + i, history=events(f"e{i}"), keep_ms=LEASE) for i in range(60)]
     sent = [asyncio.ensure_future(scene.store.commit(order)) for order in orders[:20]]
     await asyncio.sleep(0)
-    flush = scene.store._connection.call("SCRIPT", "FLUSH")
+    flush = scene.store._connection.call("FUNCTION", "FLUSH")
     sent += [asyncio.ensure_future(scene.store.commit(order)) for order in orders[20:40]]
     await asyncio.sleep(0)
     await flush

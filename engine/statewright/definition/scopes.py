@@ -143,7 +143,8 @@ def _inner(state: State) -> Iterator[Scope]:
     for name in ("ItemProcessor", "Iterator"):
         if isinstance(state.value.get(name), dict):
             express = state.processor_config.get("ExecutionType") == "EXPRESS" if state.distributed else outer.express
-            yield Scope(state.value[name], state.at(name), state, outer.language, express)
+            inner = state.value[name]
+            yield Scope(inner, state.at(name), state, _language(inner, outer.language), express)
 
 
 def _language(value: dict[str, Json], inherited: str) -> str:

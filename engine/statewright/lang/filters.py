@@ -14,7 +14,7 @@ from statewright.values import Json, decode, json_type, same
 __all__ = ["RELATIONS", "All", "Any", "Comparison", "Exists", "Literal", "Matches", "Not", "Operand", "Query"]
 
 
-_CHUNK: Final = 1000  # characters that take about as long to compare as a value
+_CHUNK: Final = 250  # characters that take about as long to search as a value
 _DIGITS: Final = 5000  # no number is written longer
 
 

@@ -150,12 +150,6 @@ def _intrinsic(
     return register
 
 
-def _bounded(pieces: list[str]) -> str:
-    if sum(map(len, pieces)) > _OUTPUT:
-        raise ValueError("the text is too long")
-    return "".join(pieces)
-
-
 def _size(value: Json, limit: int) -> int:
     """About how long the JSON text of `value` is; stops counting at `limit`.
 
@@ -327,10 +321,11 @@ def format_text(template: str, *values: Json) -> Json:
     places = sum(match[1] is None for match in _PIECE.finditer(template))
     if places != len(values):
         raise ValueError(f"Invalid arguments: the template has {places} places for {len(values)} values")
+    _limited(list(values))
     rest = iter(values)
     pieces = []
     end = 0
     for match in _PIECE.finditer(template):
-        pieces += [template[end : match.start()], match[1] or display(_limited(next(rest)))]
+        pieces += [template[end : match.start()], match[1] or display(next(rest))]
         end = match.end()
-    return _bounded([*pieces, template[end:]])
+    return "".join([*pieces, template[end:]])

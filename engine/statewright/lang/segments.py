@@ -311,6 +311,10 @@ FUNCTIONS: Final[dict[str, Callable[[Json], Json]]] = {
 """Functions that may end a path; each takes one value, and gives null where it does not apply."""
 
 
+_AT_ONCE: Final = frozenset({"first", "last", "length", "size"})
+"""Functions that take as long for a large value as for a small one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """``.length()`` and the like.
@@ -324,11 +328,14 @@ class Call:
     gathered: bool
     definite: ClassVar[bool] = True
 
-    def select(self, nodes: list[Json], _walk: Walk) -> list[Json]:
+    def select(self, nodes: list[Json], walk: Walk) -> list[Json]:
         """The function's value; nothing if the path led nowhere."""
         if not self.gathered and not nodes:
             return []
-        return [FUNCTIONS[self.name](nodes if self.gathered else nodes[0])]
+        value = nodes if self.gathered else nodes[0]
+        if self.name not in _AT_ONCE and isinstance(value, list | dict):
+            walk.spend(len(value))
+        return [FUNCTIONS[self.name](value)]
 
     def __str__(self) -> str:
         return f".{self.name}()"

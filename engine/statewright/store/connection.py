@@ -41,7 +41,7 @@ class StoreUnavailable(StatewrightError):  # noqa: N818  the API's word
 
 
 class ServerError(Exception):
-    """An error reply; `code` is its first word, e.g. ``NOSCRIPT``."""
+    """An error reply; `code` is its first word, e.g. ``LOADING``."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

@@ -13,7 +13,7 @@ from statewright.store import embedded, keys
 from statewright.store.connection import Connection
 from statewright.store.reading import information
 from statewright.store.redis import RedisStore
-from statewright.store.scripts import SCRIPTS, Argument, Scripts
+from statewright.store.scripts import Argument, Scripts
 
 __all__ = ["open_store"]
 
@@ -41,7 +41,7 @@ async def open_store(
     identity = _Identity()
     connection = Connection(
         resolve,
-        greeting=[*(("SCRIPT", "LOAD", text) for text in SCRIPTS.values()), ("HGET", keys.META, "id")],
+        greeting=[("HGET", keys.META, "id")],
         accept=identity.accept,
         deadline=deadline,
     )

@@ -1,7 +1,8 @@
-"""The server-side scripts, and how they are called.
+"""The server-side scripts, one function for each verb, and how they are called.
 
-A script is the concatenation of the parts it uses under one ``#!lua`` line (which makes a cluster refuse keys of
-another slot).  The servers know it by its SHA-1; where one has forgotten it, it is loaded and called again.
+All verbs are one library (``FUNCTION LOAD``), so that what they share is set up once and not at every call; its
+``#!lua`` line makes a cluster refuse keys of another slot.  The library's name carries a digest of its text: workers of
+several versions can use one server.  Where a server does not have it, it is loaded and the call made again.
 """
 
 from __future__ import annotations
@@ -15,40 +16,42 @@ from typing import Any, TypeAlias
 
 from statewright.store.connection import Connection, ServerError, StoreUnavailable, refusal
 
-__all__ = ["SCRIPTS", "Scripts"]
+__all__ = ["LIBRARY", "VERBS", "Scripts"]
 
 Argument: TypeAlias = str | bytes | int
 
-_PARTS: dict[str, tuple[str, ...]] = {
-    "open": ("common", "open"),
-    "create": ("common", "apply", "create"),
-    "commit": ("common", "apply", "commit"),
-    "items": ("common", "items"),
-    "claim": ("common", "deliver", "claim"),
-    "claim_frame": ("common", "deliver", "claim_frame"),
-    "extend": ("common", "extend"),
-    "release": ("common", "release"),
-    "signal": ("common", "signal"),
-    "heartbeat": ("common", "heartbeat"),
-    "take": ("common", "take"),
-    "open_frames": ("common", "open_frames"),
-    "put_machine": ("common", "put_machine"),
-}
+_SHARED = ("common", "apply", "deliver")
+
+VERBS = (
+    "open", "create", "commit", "items", "claim", "claim_frame", "extend", "release", "signal", "heartbeat", "take",
+    "open_frames", "put_machine",
+)  # fmt: skip
+"""The verbs; each is a file in ``lua/``, the body of its function."""
 
 
-def _source(parts: Sequence[str]) -> str:
-    folder = files("statewright.store") / "lua"
-    return "#!lua\n" + "".join((folder / f"{part}.lua").read_text("utf-8") for part in parts)
+def _part(name: str) -> str:
+    return (files("statewright.store") / "lua" / f"{name}.lua").read_text("utf-8")
 
 
-SCRIPTS: dict[str, str] = {name: _source(parts) for name, parts in _PARTS.items()}
-"""Text of each script by name."""
+def _library() -> tuple[str, dict[str, str]]:
+    """The library's text, and the function of each verb."""
+    shared = "".join(map(_part, _SHARED))
+    bodies = {name: _part(name) for name in VERBS}
+    digest = hashlib.sha256("".join((shared, *bodies.values())).encode()).hexdigest()[:12]
+    names = {name: f"sw_{digest}_{name}" for name in VERBS}
+    functions = "".join(
+        f"redis.register_function('{names[name]}', function(keys, argv)\nenter(keys, argv)\n{body}end)\n"
+        for name, body in bodies.items()
+    )
+    return f"#!lua name=statewright_{digest}\n{shared}{functions}", names
 
-_DIGESTS = {name: hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest() for name, text in SCRIPTS.items()}
+
+LIBRARY, _FUNCTIONS = _library()
+"""Text of the library; server-side function by verb."""
 
 
 class Scripts:
-    """Calls scripts over a connection, with one policy for what a server may answer (reliability notes, F12).
+    """Calls verbs over a connection, with one policy for what a server may answer (reliability notes, F12).
 
     Arguments:
         connection: where to call them.
@@ -64,12 +67,12 @@ class Scripts:
         """How many calls had to be made again."""
 
     async def run(self, name: str, key: str, arguments: Sequence[Argument]) -> Any:
-        """The answer of script `name`; raises StoreUnavailable, or StatewrightError with the setting to change."""
+        """The answer of verb `name`; raises StoreUnavailable, or StatewrightError with the setting to change."""
         return await self.finish(self.start(name, key, arguments), name, key, arguments)
 
     def start(self, name: str, key: str, arguments: Sequence[Argument]) -> asyncio.Future[Any]:
         """Put the call into the pipeline now; `finish` has the answer."""
-        return self._connection.call("EVALSHA", _DIGESTS[name], 1, key, *arguments)
+        return self._connection.call("FCALL", _FUNCTIONS[name], 1, key, *arguments)
 
     async def finish(self, future: asyncio.Future[Any], name: str, key: str, arguments: Sequence[Argument]) -> Any:
         """The answer to a started call, made again as long as the server asks for it."""
@@ -80,8 +83,8 @@ class Scripts:
             except ServerError as error:
                 now = asyncio.get_running_loop().time()
                 until = until or now + self._deadline
-                if error.code == "NOSCRIPT" and now < until:
-                    self._connection.call("SCRIPT", "LOAD", SCRIPTS[name]).add_done_callback(_retrieve)
+                if "Function not found" in str(error) and now < until:
+                    await self._load()
                 elif not error.passing:
                     raise refusal(error) from None
                 elif now >= until:
@@ -90,6 +93,14 @@ class Scripts:
                     await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
                 self.repeats += 1
                 future = self.start(name, key, arguments)
+
+    async def _load(self) -> None:
+        """Load the library, unless another caller was faster."""
+        try:
+            await self._connection.call("FUNCTION", "LOAD", LIBRARY)
+        except ServerError as error:
+            if "already exists" not in str(error):
+                raise refusal(error) from None
 
     async def call(self, *command: Argument) -> Any:
         """A plain read command, under the same policy."""
@@ -105,9 +116,3 @@ class Scripts:
                 if now >= until:
                     raise StoreUnavailable(str(error)) from None
                 await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
-
-
-def _retrieve(future: asyncio.Future[Any]) -> None:
-    """The answer to a load does not matter (the call after it tells), but asyncio wants it looked at."""
-    if not future.cancelled():
-        future.exception()

@@ -19,12 +19,13 @@ _NUMBER_PATHS = frozenset(
 )
 _REFERENCES = (
     _NUMBER_PATHS
-    | {"ItemsPath", "ResultPath", "TimeoutSecondsPath", "HeartbeatSecondsPath"}
-    | {
-        "SecondsPath",
-        "TimestampPath",
-    }
+    | {"ItemsPath", "ResultPath", "TimeoutSecondsPath", "HeartbeatSecondsPath", "SecondsPath", "TimestampPath"}
+    | {"ErrorPath", "CausePath"}
 )
+_TEXT_FUNCTIONS = frozenset(
+    f"States.{name}" for name in "Format JsonToString ArrayGetItem Base64Encode Base64Decode Hash UUID".split()
+)
+"""The intrinsic functions that ErrorPath and CausePath may call (AWS documentation, Fail state)."""
 _TEMPLATES = ("Parameters", "ResultSelector", "ItemSelector", "Assign", "BatchInput", "Credentials")
 _LOOKS_LIKE_PATH = re.compile(r"\$(\$?(\.[\w@['\"*]|\[).*)?|\$\$|States\.[A-Z][A-Za-z0-9]+\(.*\)", re.DOTALL)
 
@@ -53,7 +54,10 @@ def _fault(text: str, intrinsic: bool) -> PathSyntaxError | None:
 def invalid_path(definition: Definition) -> Iterator[Finding]:
     for state in definition.states:
         for pointer, name, text in _paths(state) if state.language == "JSONPath" else ():
-            fault = _fault(text, intrinsic=name in ("ErrorPath", "CausePath"))
+            call = name in ("ErrorPath", "CausePath") and text.startswith("States.")
+            fault = _fault(text, intrinsic=call)
+            if call and not fault and compile_intrinsic(text).functions[0] not in _TEXT_FUNCTIONS:
+                fault = PathSyntaxError("an error and its cause are text: only functions that give text can be used")
             if fault:
                 yield Finding(pointer, "Value is not a valid JSONPath", fault.message, offset=fault.position)
 

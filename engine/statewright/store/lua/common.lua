@@ -1,8 +1,14 @@
--- Shared by all scripts.  Keys are named in keys.py; KEYS[1] only says which shard (slot) the call belongs to.
+-- Shared by all verbs.  Keys are named in keys.py; KEYS[1] only says which shard (slot) the call belongs to.
 -- Everything a user wrote is opaque here: it is stored and returned, never parsed.
-local call, match, format = redis.call, string.match, string.format
-local P = match(KEYS[1], '^[^}]*}:')
-local READY, LEASES, TIMERS = P .. 'q', P .. 'l', P .. 't'
+local call, match, format, KEYS, ARGV, P, READY, LEASES, TIMERS
+
+-- The first thing each verb does; nothing is kept from one call to the next.  (While a library is loaded, none of the
+-- globals is there yet.)
+local function enter(keys, argv)
+  call, match, format, KEYS, ARGV = redis.call, string.match, string.format, keys, argv
+  P = match(keys[1], '^[^}]*}:')
+  READY, LEASES, TIMERS = P .. 'q', P .. 'l', P .. 't'
+end
 
 -- The server's time in ms, or the one given by a store with a clock of its own.
 local function clock(given)
