@@ -76,6 +76,7 @@ ROWS: list[tuple[str, Any]] = [
     ("States.JsonToString($.null)", "null"),
     ("States.JsonToString('a\"b')", '"a\\"b"'),
     ("States.MathAdd(111, -1)", 110),
+    ("States.MathAdd(0.49999999999999994, 0)", 0),
     ("States.MathAdd(1.5, 1.51)", 4),
     ("States.MathAdd(-1.5, 0)", -1),
     ("States.MathAdd(-0.5, 0.5)", 1),

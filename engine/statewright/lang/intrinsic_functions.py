@@ -102,7 +102,8 @@ _string: Final = partial(_typed, "string")
 def _integer(value: Json) -> int:
     """A number, rounded half up to an integer of 32 bits as Java's ``Math.round`` does (recorded on AWS)."""
     number = _typed("number", value)
-    rounded: int = number if isinstance(number, int) else math.floor(number + 0.5)
+    whole: int = math.floor(number)
+    rounded: int = whole + (number - whole >= 0.5)  # adding 0.5 first would round 0.49999999999999994 up
     if rounded not in _INT32:
         raise ValueError(f"Invalid arguments: {_brief(value)} is not between {_INT32[0]} and {_INT32[-1]}")
     return rounded
