@@ -20,7 +20,7 @@ _log = logging.getLogger("statewright")
 async def extend(session: Session, runners: Iterable[Runner]) -> None:
     """Extend the leases of frames whose handlers run, in one call per shard; abandon those that are lost.
 
-    Frames with a commit under way need no extension: the commit renews the lease.
+    Frames with a commit under way need no extension: a commit renews the lease when that is due.
     """
     shards: dict[int, list[Runner]] = defaultdict(list)
     for runner in runners:

@@ -36,7 +36,7 @@ from statewright.model import (
     TaskSubmitted,
 )
 from statewright.step import Program, step
-from statewright.store.verbs import Claimed, Commit, Committed, Signal
+from statewright.store.verbs import KEEP, Claimed, Commit, Committed, Signal
 from statewright.tasks import TaskContext
 
 __all__ = ["Runner"]
@@ -335,7 +335,7 @@ class Runner:
             step=taken,
             base=self._base,
             consumed=self._spent,
-            keep_ms=session.lease_ms if stays else 0,
+            keep_ms=self._lease() if stays else 0,
             requeue=goes_on and not stays,
         )
         self.revision += 1
@@ -344,6 +344,11 @@ class Runner:
             self._trims.append((self.revision, self._spent))
             self._spent = 0
         return _Sent(taken, commit, session.monotonic())
+
+    def _lease(self) -> int:
+        """For how long to keep the frame; a lease that was renewed a short while ago need not be touched."""
+        lease_ms = self.session.lease_ms
+        return KEEP if self.session.monotonic() - self.renewed < lease_ms / 6000 else lease_ms
 
     async def _settle(self) -> None:
         """Wait until every commit sent is acknowledged."""
@@ -364,7 +369,8 @@ class Runner:
             raise _LostError
         if committed.now:
             session.clock.observe(committed.now)
-        self.renewed = max(self.renewed, sent.at)
+        if sent.commit.keep_ms > 0:
+            self.renewed = max(self.renewed, sent.at)
         if not self._window:
             self._base = committed.base + len(sent.step.history)
         if sent.step.entered is not None and sent.step.frame is self.frame:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import random
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Final, final
 
 from statewright.values import Json, encode
@@ -70,27 +69,42 @@ class Entropy:
         return f"Entropy({self._seed!r})"
 
 
-@dataclass(frozen=True, slots=True)
 class Scope:
     """What an expression can see (States Language, "Paths", "Context Object", "Variables").
 
     Arguments:
         input: the value of `$`.
-        context: the Context Object, the value of `$$`.
+        context: the Context Object, the value of `$$`, or a function that makes it: few expressions ask for it.
         variables: name, without the dollar sign, to value; the values of `$name`.
         entropy: chance for `States.UUID` and `States.MathRandom`.
 
     Example: ``Scope({"a": 1}, {}, {}, Entropy(0)).with_input(2).input == 2``
     """
 
-    input: Json
-    context: Json
-    variables: Mapping[str, Json]
-    entropy: Entropy
+    __slots__ = ("_context", "entropy", "input", "variables")
+
+    def __init__(
+        self,
+        input: Json,  # noqa: A002  the language's own word
+        context: Json | Callable[[], Json],
+        variables: Mapping[str, Json],
+        entropy: Entropy,
+    ) -> None:
+        self.input = input
+        self._context = context
+        self.variables = variables
+        self.entropy = entropy
+
+    @property
+    def context(self) -> Json:
+        """The value of `$$`."""
+        if callable(self._context):
+            self._context = self._context()
+        return self._context
 
     def with_input(self, value: Json) -> Scope:
         """The same scope with another `$`.  Example: ``scope.with_input([]).input == []``"""
-        return Scope(value, self.context, self.variables, self.entropy)
+        return Scope(value, self._context, self.variables, self.entropy)
 
 
 def as_text(value: Json) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, ClassVar, Protocol, TypeAlias
 
 from msgspec.structs import replace
@@ -202,13 +202,14 @@ class Turn:
 
     def scope(self, token_epoch: int | None = None) -> Scope:
         """What expressions of the current state see; with `token_epoch` the context holds that order's task token."""
-        return Scope(self.frame.input.value, self._context(token_epoch), self.frame.variables, self.entropy)
-
-    def _context(self, token_epoch: int | None) -> dict[str, Json]:
         frame = self.frame
+        context = partial(self._context, frame, self.state.type, token_epoch)
+        return Scope(frame.input.value, context, frame.variables, self.entropy)
+
+    def _context(self, frame: Frame, state_type: str, token_epoch: int | None) -> dict[str, Json]:
         context = dict(_execution_context(self.execution))
         state: dict[str, Json] = {"EnteredTime": iso_time(frame.entered_at), "Name": frame.state}
-        if self.state.type in _RETRYING:
+        if state_type in _RETRYING:
             state["RetryCount"] = sum(frame.retries)
         context["State"] = state
         if token_epoch is not None:

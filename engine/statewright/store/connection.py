@@ -1,6 +1,7 @@
 """One connection to Redis or Valkey that pipelines by itself.
 
-All calls made in one turn of the event loop leave in one write, and the server makes them durable with one fsync.
+A call leaves at once if nothing is under way; all others made in one turn of the event loop leave in one write, and the
+server makes them durable with one fsync.
 Answers come in order.  When the connection breaks, the calls without an answer are sent again, in order, on the next
 one: every verb of the store is safe to repeat, so a caller never sees a broken connection, only a late answer -- or
 `StoreUnavailable` when the server stays away for longer than the deadline.
@@ -199,8 +200,11 @@ class Connection:
             future.set_exception(StoreUnavailable("the store has been closed"))
             return future
         packed = _pack(command)
+        alone = not self._pending
         self._pending.append(_Call(packed, future, self._loop.time() + self._deadline))
-        if self._wire is not None:
+        if self._wire is not None and alone:
+            self._wire.write(packed)  # nothing is under way, so there is no company to wait for
+        elif self._wire is not None:
             if not self._out:
                 self._loop.call_soon(self._flush)
             self._out.append(packed)

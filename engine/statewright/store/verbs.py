@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from statewright.model import Execution, Fork, Frame, Step, TaskOrder, TimerKind
 
 __all__ = [
+    "KEEP",
     "Claim",
     "Claimed",
     "Commit",
@@ -41,6 +42,10 @@ class Created:
     length: int = 0  # events in the history after the creation (OK only)
 
 
+KEEP = -1
+"""`Commit.keep_ms`: the lease was renewed a short while ago and stays as it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Commit:
     """One step to be made durable.
@@ -54,7 +59,7 @@ class Commit:
         step: what to write.
         base: history length the step counted on; checked only if `step.pinned`.
         consumed: how many entries of the frame's inbox this step used up.
-        keep_ms: keep the lease for so long (ms); 0 releases the frame.
+        keep_ms: keep the lease for so long (ms), KEEP: as it is; 0 releases the frame.
         requeue: with keep_ms 0: put the frame into the ready queue (for any worker).
     """
 

@@ -76,11 +76,12 @@ end
 
 -- The execution is over: only its header, its history and its place in the indexes stay.  The header keeps what
 -- identifies the last commits, so that a repetition of them is still answered.
-local function finale(exec, now, c, last_commit)
+local function finale(exec, now, c, commit, holder)
   local x = P .. 'x:' .. exec
   local h = call('HMGET', x, 'mn', 't0', 'st')
   call('HSET', x, 'st', c.status, 't1', now, 'output', c.output, 'error', c.error, 'cause', c.cause,
-    unpack(last_commit))
+    unpack(commit))
+  call('HSET', x, unpack(holder))
   for _, machine in ipairs({'', h[1]}) do
     call('ZREM', P .. 'e:' .. machine .. ':RUNNING', exec)
     call('ZADD', P .. 'e:' .. machine .. ':' .. c.status, h[2], exec)
@@ -149,7 +150,7 @@ end
 -- `old` has the frame's prev, tm, hb, fk, aq, ep, del.  `commit` is {'rev', n, 'cid', id, 'own', owner, 'cr', n,
 -- 'cb', n}: what a repetition of the commit is recognised by.
 -- Answers false if the frame is gone afterwards.
-local function apply(at, exec, frame, now, base, old, commit)
+local function apply(at, exec, frame, now, base, old, commit, holder)
   local body, phase, epoch, place = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
   local none, last, main = {}
   last, main, at = append(exec, at + 5, tonumber(ARGV[at + 4]), base, old.prev, now)
@@ -159,7 +160,7 @@ local function apply(at, exec, frame, now, base, old, commit)
     forks = forget(exec, frame, forks, commands.drop or none, commands.close or none)
   end
   if commands['end'] then
-    finale(exec, now, commands['end'][1], commit)
+    finale(exec, now, commands['end'][1], commit, holder)
     return false
   end
   if commands.finish then

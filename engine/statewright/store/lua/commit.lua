@@ -23,10 +23,13 @@ if ARGV[7] ~= '' and tonumber(ARGV[7]) ~= base then return {'BASE', base, now, 0
 
 if consumed > 0 then call('LTRIM', inbox, consumed, -1) end
 local old = {prev = tonumber(f[6]), tm = f[7], hb = f[8], aq = f[9], fk = f[10], del = f[11], ep = f[12]}
-local commit = {'rev', rev + 1, 'cid', cid, 'own', owner, 'cr', f[4], 'cb', base}
-if not apply(11, exec, frame, now, base, old, commit) then return {'OK', base, now, 0} end
+if not apply(11, exec, frame, now, base, old, {'rev', rev + 1, 'cid', cid, 'cb', base}, {'own', owner, 'cr', f[4]}) then
+  return {'OK', base, now, 0}
+end
 local waiting = call('LLEN', inbox)
-if keep > 0 then
+if keep < 0 then
+  return {'OK', base, now, waiting}
+elseif keep > 0 then
   call('ZADD', LEASES, now + keep, member)
   call('ZREM', READY, member)
 else

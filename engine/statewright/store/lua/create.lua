@@ -14,7 +14,9 @@ if math.abs(now - started) > 1000 then return {'CLOCK', now, now, 0} end
 call('HSET', x, 'head', ARGV[8], 'mn', machine, 'dg', digest, 'st', 'RUNNING', 't0', started, 'nonce', nonce, 'n0', count)
 call('ZADD', P .. 'e::RUNNING', started, exec)
 call('ZADD', P .. 'e:' .. machine .. ':RUNNING', started, exec)
-if apply(10, exec, '', now, 0, {prev = 0}, {'rev', 1, 'cid', nonce, 'own', owner, 'cr', 1, 'cb', 0}) then
+local holder = {'own', owner, 'cr', 1}
+if apply(10, exec, '', now, 0, {prev = 0}, {'rev', 1, 'cid', nonce, 'cb', 0}, holder) then
+  call('HSET', f, unpack(holder))
   if phase == 'enter' or phase == 'task' then
     if owner ~= '' then call('ZADD', LEASES, now + tonumber(ARGV[6]), exec .. ':') else ready(exec, '', now) end
   end
