@@ -1,0 +1,23 @@
+"""The benchmarks run and report what they promise (their figures are nobody's to test)."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_a_quick_run_writes_its_report(tmp_path: Path) -> None:
+    report = tmp_path / "report.json"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT / "engine"), str(ROOT)])}
+    command = [sys.executable, "-m", "bench", "--quick", "--json", str(report)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    rows = json.loads(report.read_text())
+    assert rows.pop("peak_memory_mb") > 0
+    assert len(rows) == 5
+    for name, row in rows.items():
+        assert 0 < row["ratio"] < 2, name
+        assert name in done.stdout
