@@ -10,6 +10,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import signal
 import sqlite3
 from collections import Counter
@@ -27,6 +28,7 @@ ORDER = ROOT / "definitions" / "order-fulfilment"
 KILLS = int(os.environ.get("STATEWRIGHT_KILLS", "200"))
 WORKERS = 2
 LEASE = 1.0
+UNDISTURBED = "undisturbed"
 
 
 def work(data_dir: Path, started: Any) -> None:
@@ -77,13 +79,17 @@ class Victims:
             process.join()
 
 
-def shape(events: list[dict[str, Any]], order_id: str) -> list[Any]:
-    """A history without what differs between two runs: times, the order's id, tokens, keys."""
+def shape(events: list[dict[str, Any]], order_id: str) -> list[str]:
+    """A history without what differs between two runs: times, the order's id, tokens, ids made of idempotency keys."""
     shown = []
     for event in events:
-        text = json.dumps({k: v for k, v in event.items() if k != "timestamp"}, sort_keys=True)
-        text = text.replace(order_id, "ORDER")
-        shown.append((event["id"], event["previousEventId"], event["type"], len(text)))
+        event = {name: value for name, value in event.items() if name != "timestamp"}
+        # A submission whose worker died before it could commit is known from its answer, without its output.
+        for member in ("output", "outputDetails"):
+            event.get("taskSubmittedEventDetails", {}).pop(member, None)
+        text = json.dumps(event, sort_keys=True).replace(order_id, "ORDER")
+        text = re.sub(r"\b(ch|rs|lb)-[0-9a-f]{12}", r"\1-KEY", text)
+        shown.append(re.sub(r"(\\\\?\"token\\\\?\": ?\\\\?\")[\w.-]+", r"\1TOKEN", text))
     return shown
 
 
@@ -97,12 +103,14 @@ def input_of(order_id: str) -> dict[str, Any]:
     return {**json.loads((ORDER / "input.json").read_text()), "orderId": order_id, "pickup": "auto"}
 
 
-async def scenario(data_dir: Path, seed: int) -> tuple[dict[str, list[Any]], dict[str, str], Counter[str]]:
+async def scenario(data_dir: Path, seed: int) -> tuple[dict[str, list[str]], dict[str, str], Counter[str]]:
     chance = random.Random(seed)
     victims = Victims(data_dir)
     try:
         async with AsyncEngine(data_dir=data_dir) as engine:
             await engine.deploy(ORDER / "workflow.asl.yaml", name="orders")
+            await engine.start("orders", input_of(UNDISTURBED), name=UNDISTURBED)
+            await engine.wait(f"orders:{UNDISTURBED}", timeout=60)
             for number in range(KILLS):
                 # One order and one kill at a time, so that kills fall on every part of an order.
                 order_id = f"o-{number:04d}"
@@ -113,8 +121,7 @@ async def scenario(data_dir: Path, seed: int) -> tuple[dict[str, list[Any]], dic
                 else:
                     await victims.kill_worker(chance.randrange(WORKERS))
             statuses, histories = {}, {}
-            for number in range(KILLS):
-                order_id = f"o-{number:04d}"
+            for order_id in [UNDISTURBED, *(f"o-{number:04d}" for number in range(KILLS))]:
                 statuses[order_id] = (await engine.wait(f"orders:{order_id}", timeout=120)).status
                 histories[order_id] = shape(await engine.history(f"orders:{order_id}"), order_id)
             return histories, statuses, victims.killed
@@ -132,10 +139,9 @@ def test_every_order_ends_as_if_nothing_had_happened(tmp_path: Path, monkeypatch
     print(killed)
     assert sum(killed.values()) >= KILLS
     assert set(statuses.values()) == {"SUCCEEDED"}
-    usual, _ = Counter(tuple(kind for _, _, kind, _ in history) for history in histories.values()).most_common(1)[0]
     for order_id, history in histories.items():
-        assert [id_ for id_, *_ in history] == list(range(1, len(history) + 1)), order_id
-        assert tuple(kind for _, _, kind, _ in history) == usual, order_id
+        assert history == histories[UNDISTURBED], order_id
+        assert [json.loads(event)["id"] for event in history] == list(range(1, len(history) + 1))
     with sqlite3.connect(ledger) as connection:
         effects = connection.execute("select order_id, effect, count(*) from effects group by 1, 2").fetchall()
     connection.close()
