@@ -7,14 +7,14 @@ import asyncio
 import signal
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypeAlias, TypeVar
 
 from statewright.arn import Arns, check_name, execution_id
 from statewright.deployment import prepare
-from statewright.drive import Clock, Programs, ServerClock, VirtualClock, Worker, callbacks
+from statewright.drive import Clock, Crew, Programs, ServerClock, VirtualClock, Worker, callbacks
 from statewright.drive.doorbell import Doorbell
 from statewright.drive.starting import start_execution
 from statewright.errors import StatewrightError
@@ -93,7 +93,7 @@ class AsyncEngine:
         self.arns = Arns(region, account)
         self.registry = Registry(tasks, region=region, account=account)
         self._opened: _Opened | None = None
-        self._worker: Worker | None = None
+        self._crew = Crew(self.new_worker)
 
     # -- life ---------------------------------------------------------------------------------------------------------
     async def open(self) -> None:
@@ -103,7 +103,9 @@ class AsyncEngine:
         """
         if self._opened is None:
             store = await open_store(self._url, self._data_dir, clock=self._virtual)
-            self._opened = _Opened(store, Programs(store), Tokens(await store.secret()), Doorbell(store))
+            self._clock.observe(await store.now())
+            loop = asyncio.get_running_loop()
+            self._opened = _Opened(store, Programs(store), Tokens(await store.secret()), Doorbell(store), loop)
 
     async def close(self) -> None:
         """Close all connections.  Executions stay where they are in the store."""
@@ -122,6 +124,8 @@ class AsyncEngine:
     def _open(self) -> _Opened:
         if self._opened is None:
             raise StatewrightError("NotOpen", "the engine is not open: use it as `async with AsyncEngine(…) as engine`")
+        if asyncio.get_running_loop() is not self._opened.loop:
+            raise StatewrightError("WrongLoop", "the engine was opened in another event loop: open one in each")
         return self._opened
 
     @property
@@ -210,7 +214,7 @@ class AsyncEngine:
             role_arn=record.role_arn,
             type=record.type,
         )
-        worker = self._worker if self._worker is not None and self._worker.takes(record.name) else None
+        worker = self._crew.taker(record.name)
         created = await start_execution(self._open.store, self._open.programs, self._clock, execution, worker)
         if created.outcome == "EXISTS":
             raise StatewrightError("ExecutionAlreadyExists", f"Execution Already Exists: '{execution.arn}'")
@@ -263,8 +267,7 @@ class AsyncEngine:
         cancelled, those of other workers when they next extend their lease."""
         id_, opened = self._id(execution), self._open
         await callbacks.stop(opened.store, opened.programs, id_, error, cause, self._limits)
-        if self._worker is not None:
-            self._worker.forget(id_)
+        self._crew.forget(id_)
         return await self.describe(execution)
 
     async def wait(self, execution: str, timeout: float | None = None) -> Description:
@@ -285,7 +288,7 @@ class AsyncEngine:
         timeout: float | None = None,
     ) -> Description:
         """Start an execution, work on it (unless a worker of this engine does already) and wait for its end."""
-        async with nullcontext() if self._worker is not None else self.worker(machines=[machine]):
+        async with self._crew.serving(self.arns.machine_name(machine)):
             return await self.wait((await self.start(machine, input, name=name)).arn, timeout)
 
     # -- tasks answered from outside ----------------------------------------------------------------------------------
@@ -335,15 +338,8 @@ class AsyncEngine:
 
         Example: ``async with engine.worker(): await engine.wait("hello:first")``
         """
-        worker = self.new_worker(machines)
-        before, self._worker = self._worker, worker
-        running = asyncio.get_running_loop().create_task(worker.run())
-        try:
+        async with self._crew.at_work(machines, grace) as worker:
             yield worker
-        finally:
-            self._worker = before
-            await worker.stop(grace)
-            await running
 
     def new_worker(self, machines: Sequence[str] = ()) -> Worker:
         """A worker that does not run yet: ``await worker.run()``, or ``run_until_idle()`` with a virtual clock."""
@@ -398,3 +394,4 @@ class _Opened:
     programs: Programs
     tokens: Tokens
     doorbell: Doorbell
+    loop: asyncio.AbstractEventLoop

@@ -26,6 +26,12 @@ async def test_creation_is_idempotent_by_name_and_input(stores: Stores) -> None:
     assert (await scene.create()).outcome == "EXISTS"
 
 
+async def test_items_cannot_be_part_of_the_creation(stores: Stores) -> None:
+    scene = Scene(await stores.open())
+    with pytest.raises(ValueError, match="items"):
+        await scene.create(commands=(fork(items=("1", "2")),))
+
+
 async def test_a_frame_is_born_ready_or_leased(stores: Stores) -> None:
     store = await stores.open()
     ready, leased = Scene(store, "READY"), Scene(store, "LEASED")

@@ -14,7 +14,7 @@ from statewright.errors import StatewrightError
 from statewright.model import TaskKind
 from statewright.store import StoreUnavailable, keys, open_store
 from statewright.store.connection import Address, Connection, ServerError
-from statewright.store.scripts import Scripts
+from statewright.store.scripts import LIBRARY, Scripts
 from statewright.store.verbs import Signal
 from tests.store.conftest import Stores
 from tests.store.scene import LEASE, Scene, events, task
@@ -161,8 +161,8 @@ def fake(answer: Answerer) -> Talk:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal count
         while header := await reader.readline():
-            for _ in range(2 * int(header[1:])):
-                await reader.readline()
+            for _ in range(int(header[1:])):
+                await reader.readexactly(int((await reader.readline())[1:]) + 2)
             if (reply := answer(count)) is not None:
                 writer.write(reply)
             count += 1
@@ -196,6 +196,30 @@ async def test_a_server_that_asks_for_patience_gets_it(tmp_path: Path, word: str
         connection = Connection(at(url), greeting=[("HGET", "a", "b")])
         assert await connection.call("DBSIZE") == 7
         await connection.close()
+
+
+async def test_patience_is_also_had_while_the_library_is_loaded(tmp_path: Path) -> None:
+    answers = [b"-ERR Function not found\r\n", b"-BUSY wait\r\n", b":7\r\n"]
+    async with listening(tmp_path, fake(answers.__getitem__)) as url:
+        connection = Connection(at(url))
+        assert await Scripts(connection).run("claim", "sw:{0}:q", []) == 7
+        await connection.close()
+
+
+async def test_commits_stay_in_order_while_the_library_is_missing(stores: Stores) -> None:
+    """The first half of a window finds no library, the second does: sent again, the whole window is applied."""
+    scene = Scene(await stores.open())
+    await scene.create()
+    call = scene.store._connection.call
+    orders = [scene.order(revision=1 + i, history=events(f"e{i}"), keep_ms=LEASE) for i in range(20)]
+    await call("FUNCTION", "FLUSH")
+    commits = [asyncio.ensure_future(scene.store.commit(order)) for order in orders[:10]]
+    await asyncio.sleep(0)
+    loading = call("FUNCTION", "LOAD", LIBRARY)
+    commits += [asyncio.ensure_future(scene.store.commit(order)) for order in orders[10:]]
+    assert [answer.outcome for answer in await asyncio.gather(*commits)] == ["OK"] * 20
+    await loading
+    assert [kind for _, _, kind in await scene.links()][1:] == [f"e{i}" for i in range(20)]
 
 
 async def test_garbage_is_a_broken_connection(tmp_path: Path) -> None:
@@ -298,7 +322,8 @@ def test_addresses(url: str, address: Address) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["", "http://h", "redis://h/x", "redis://h:99999999", "unix://", "redis://[::1", "unix:///a?db=x"]
+    "url",
+    ["", "http://h", "redis://a..b", "redis://h/x", "redis://h:99999999", "unix://", "redis://[::1", "unix:///a?db=x"],
 )
 def test_bad_addresses(url: str) -> None:
     with pytest.raises(StatewrightError) as refused:

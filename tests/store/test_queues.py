@@ -140,7 +140,7 @@ async def test_a_commit_may_keep_the_frames_timers(stores: Stores) -> None:
     (claimed,) = await scene.claim()
     assert claimed.inbox == (Signal("timer", 1, TimerKind.TIMEOUT),)
     await scene.commit(consumed=1, requeue=True)
-    assert await scene.keys() == {"x:E1", "h:E1", "f:E1:", "q", "e::RUNNING", "e:m:RUNNING"}
+    assert await scene.keys() == {"x:E1", "h:E1", "f:E1:", "q", "q:m", "e::RUNNING", "e:m:RUNNING"}
 
 
 async def test_a_herd_of_timers_fires_in_bounded_portions(stores: Stores) -> None:
@@ -171,13 +171,15 @@ async def test_an_inbox_entry_is_used_up_by_the_commit_that_consumed_it(stores: 
 
 
 async def test_an_owner_that_goes_on_keeps_its_mail(stores: Stores) -> None:
-    """A signal made the frame ready; its owner commits, keeps the lease, and is told that there is mail."""
+    """A signal made the frame ready; whether its owner then commits or not, the frame is delivered once more."""
     scene = Scene(await stores.open())
     await scene.create(owner="w")
     await scene.store.signal("E1", "", Signal("nudge"))
     assert (await scene.commit(keep_ms=LEASE)).inbox == 1
-    assert await scene.claim("v") == []
+    (claimed,) = await scene.claim("w")
+    assert claimed.inbox == (Signal("nudge"),)
     assert (await scene.commit(keep_ms=LEASE, consumed=1)).inbox == 0
+    assert await scene.claim("w") == []
 
 
 async def test_a_signal_to_a_leased_frame_lets_another_worker_take_over(stores: Stores) -> None:
@@ -237,3 +239,61 @@ async def test_a_claim_may_serve_some_state_machines_only(stores: Stores) -> Non
     assert answer.next_due == stores.clock.ms + LEASE  # nothing of ours until a lease lapses: no busy polling
     everything = await store.claim(first.shard, "v", LEASE, 9)
     assert [claimed.execution for claimed in everything.frames] == same_shard[:6]
+
+
+async def test_a_backlog_of_others_does_not_hide_what_is_ours(stores: Stores) -> None:
+    """However many frames wait for workers of another state machine, ours is found at the first look."""
+    store = await stores.open()
+    ours = Scene(store, "OURS", machine="ours")
+    theirs = Scene(store, next(n for n in map(str, range(999)) if store.shard_of(n) == ours.shard), machine="theirs")
+    await theirs.create()
+    await theirs.commit(commands=(fork(1, 500),), epoch=1)
+    (first, *_) = await theirs.claim(limit=1)
+    await theirs.commit(first.frame.id, commands=(fork(1, 500),), epoch=1)
+    stores.clock.ms += 1
+    await ours.create(owner="")
+    (claimed,) = (await store.claim(ours.shard, "w", LEASE, 1, ("ours",))).frames
+    assert claimed.execution == "OURS"
+    assert len(await theirs.claim(limit=2000)) == 999
+
+
+async def test_of_several_state_machines_the_longest_waiting_frame_goes_first(stores: Stores) -> None:
+    store = await stores.open()
+    shard = store.shard_of("E1")
+    names = [name for name in (f"N{i}" for i in range(600)) if store.shard_of(name) == shard][:6]
+    for place, name in enumerate(names):
+        await Scene(store, name, machine="ab"[place % 2]).create(owner="")
+        stores.clock.ms += 1
+    answers = [await store.claim(shard, "w", LEASE, limit) for limit in (3, 9)]
+    assert [claimed.execution for answer in answers for claimed in answer.frames] == names
+
+
+async def test_what_cannot_be_read_is_marked_and_harms_nobody_else(stores: Stores) -> None:
+    """F17 of the failure model: one bad record must not fail the claim of a whole shard."""
+    store = await stores.open()
+    scene = Scene(store)
+    names = [name for name in (f"N{i}" for i in range(400)) if store.shard_of(name) == scene.shard][:3]
+    for name in names:
+        await Scene(store, name).create(owner="")
+        stores.clock.ms += 1
+    await store._connection.call("HSET", store._key(names[0], "f", ""), "body", b"\xc1junk")
+    await store._connection.call("RPUSH", store._key(names[1], "b", ""), "Sjunk")
+    claimed = {claimed.execution: claimed for claimed in await scene.claim()}
+    assert list(claimed) == names
+    assert [claimed[name].flaw is None for name in names] == [False, False, True]
+    assert claimed[names[0]].frame.id == ""
+    root = await store.claim_frame(names[0], "", "v", LEASE)
+    assert root is not None
+    assert root.flaw is not None
+
+
+async def test_timers_of_others_ring_for_them(stores: Stores) -> None:
+    store = await stores.open()
+    scene = Scene(store, machine="theirs")
+    await scene.create()
+    await scene.commit(phase=Phase.WAIT, epoch=1, commands=(StartTimer(TimerKind.WAIT, delay=10),))
+    await store.watch_bell()
+    stores.clock.ms += 10
+    assert (await store.claim(scene.shard, "w", LEASE, 9, ("ours",))).frames == ()
+    await store.watch_bell()
+    assert len((await store.claim(scene.shard, "v", LEASE, 9, ("theirs",))).frames) == 1

@@ -44,17 +44,17 @@ def _judge(answered: Signalled) -> None:
 
 async def poll(store: Store, doorbell: Doorbell, activity: str, worker: str, timeout: float) -> TaskOffer | None:
     """The next task of an activity, or None if there is none within `timeout` seconds.  Waits for the store's bell."""
-    ring = asyncio.Event()
-    with doorbell.listen(ring), suppress(TimeoutError):
-        async with asyncio.timeout(timeout):
-            while True:
-                ring.clear()
-                # Not cancelled half-way: a task that was handed out must not get lost.
-                offer = await asyncio.shield(store.take_activity(activity, worker))
-                if offer is not None:
-                    return offer
-                await ring.wait()
-    return None
+    ring, until = asyncio.Event(), asyncio.get_running_loop().time() + timeout
+    with doorbell.listen(ring):
+        while True:
+            ring.clear()
+            # The time-out does not end this call half-way: a task that was handed out must not get lost.
+            offer = await store.take_activity(activity, worker)
+            if offer is not None or asyncio.get_running_loop().time() >= until:
+                return offer
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(until):
+                    await ring.wait()
 
 
 async def stop(

@@ -49,8 +49,11 @@ class ServerClock:
         self._last = 0
 
     def now(self) -> int:
-        self._last = max(self._last, int(time.monotonic() * 1000 + self._offset))
+        self._last = max(self._last, self._estimate())
         return self._last
+
+    def _estimate(self) -> int:
+        return int(time.monotonic() * 1000 + self._offset)
 
     def observe(self, now: int) -> None:
         self._offset = now - time.monotonic() * 1000
@@ -62,7 +65,8 @@ class ServerClock:
         return asyncio.get_running_loop().create_task(work)
 
     def alarm(self, due: int, ring: Callable[[], None]) -> Callable[[], None]:
-        delay = max(0.001, (due - self.now()) / 1000)
+        # By the estimate itself: after time was set back `now` stands still for a while, and all would seem due.
+        delay = max(0.001, (due - self._estimate()) / 1000)
         return asyncio.get_running_loop().call_later(delay, ring).cancel
 
     def rest(self) -> AbstractContextManager[None]:

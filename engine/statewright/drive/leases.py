@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
-from statewright.errors import StatewrightError
 from statewright.store.verbs import Lease
 
 __all__ = ["extend", "keep"]
@@ -41,9 +40,10 @@ async def _extend_shard(session: Session, shard: int, runners: list[Runner]) -> 
 
 
 async def keep(session: Session, runners: Callable[[], list[Runner]]) -> None:
-    """Extend every third of a lease, for ever.  A worker that cannot reach the store fences itself: two thirds into a
+    """Extend every sixth of a lease, for ever.  A worker that cannot reach the store fences itself: two thirds into a
     lease it cancels its handlers, before anybody else may start them (F16 of the failure model: monotonic clock)."""
     pause = session.lease_ms / 1000 / 6
+    asking: set[asyncio.Task[None]] = set()
     while True:
         await asyncio.sleep(pause)
         now = session.monotonic()
@@ -51,8 +51,15 @@ async def keep(session: Session, runners: Callable[[], list[Runner]]) -> None:
             if runner.waits and runner.fenced():
                 _log.warning("lease of execution %s could not be renewed: handler cancelled", runner.execution_id)
                 runner.abandon()
-        due = [runner for runner in runners() if now - runner.renewed > pause * 1.5]
-        try:
-            await asyncio.wait_for(extend(session, due), pause)
-        except (TimeoutError, StatewrightError) as error:
-            _log.warning("leases not extended: %s", error or "no reply")
+        due = [runner for runner in runners() if now - runner.renewed > pause * 0.9]
+        if due:
+            asking.add(task := asyncio.get_running_loop().create_task(_extend_due(session, due)))
+            task.add_done_callback(asking.discard)
+
+
+async def _extend_due(session: Session, due: list[Runner]) -> None:
+    """`extend` for `keep`, which does not wait for it: a store that is slow to answer still extends."""
+    try:
+        await extend(session, due)
+    except Exception as error:  # whatever it is, leases are kept
+        _log.warning("leases not extended: %s", error)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
-from statewright.model import Execution, Frame, TaskKind, TaskOrder
+from statewright.model import Execution, Frame, Phase, TaskKind, TaskOrder
 from statewright.tasks import Call, TaskContext
 from statewright.tasks.context import idempotency_key
 from statewright.tasks.failure import compact, failure
 from statewright.values import Json, Payload, check, encode
 
-__all__ = ["Performance", "perform", "task_context"]
+__all__ = ["Performance", "perform", "runs_handler", "task_context"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,14 @@ class Performance:
     output: Payload | None = None
     error: str | None = None
     cause: str | None = None
+
+
+def runs_handler(frame: Frame) -> bool:
+    """Whether a handler is due: the answer of a CALL, the submission of a TOKEN task."""
+    order = frame.task
+    return (
+        frame.phase is Phase.TASK and order is not None and order.kind is not TaskKind.ACTIVITY and not order.submitted
+    )
 
 
 def task_context(session: Session, execution: Execution, frame: Frame, order: TaskOrder) -> TaskContext:
@@ -46,8 +56,8 @@ def task_context(session: Session, execution: Execution, frame: Frame, order: Ta
 async def perform(session: Session, order: TaskOrder, context: TaskContext) -> Performance:
     """Call the handler of an order and say how it ended.
 
-    Whatever a handler does short of killing the process ends here: exceptions, results that are not JSON, SystemExit.
-    Only the cancellation of the running asyncio task passes.
+    Whatever a handler does short of killing the process ends here: exceptions of any kind, results that are not JSON.
+    Only the cancellation of the running asyncio task passes, and what ends an event loop.
     """
     request_id: str | None = None
     integrated = False
@@ -62,13 +72,15 @@ async def perform(session: Session, order: TaskOrder, context: TaskContext) -> P
         if call.wrap is not None:
             check(result)
             result = call.wrap(result, request_id or "")
-    except (Exception, SystemExit) as error:
-        return _failed(error, request_id, integrated)
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
     except asyncio.CancelledError as error:
         task = asyncio.current_task()
         if task is not None and task.cancelling():
             raise
         return _failed(error, request_id, integrated)  # the handler awaited something of its own that was cancelled
+    except BaseException as error:
+        return _failed(error, request_id, integrated)
     return _result(result, order.resource)
 
 
@@ -95,7 +107,8 @@ async def _call(session: Session, call: Call, context: TaskContext) -> tuple[boo
         await session.slots.acquire()
     try:
         if call.is_async:
-            return True, await call.handler(*arguments)
+            with _only_here():
+                return True, await call.handler(*arguments)
         returned, result = await asyncio.get_running_loop().run_in_executor(
             session.threads, _in_thread, call, arguments
         )
@@ -107,9 +120,26 @@ async def _call(session: Session, call: Call, context: TaskContext) -> tuple[boo
 def _in_thread(call: Call, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
     """Call a synchronous handler.  What it raises is handed over as a value: a future cannot carry StopIteration."""
     try:
-        return True, call.handler(*arguments)
+        with _only_here():
+            return True, call.handler(*arguments)
     except BaseException as error:  # it would end the thread, and nobody would ever hear of the task
         return False, error
+
+
+@contextmanager
+def _only_here() -> Iterator[None]:
+    """A block that no other process leaves: a child that a handler forked ends with it, and does not go on as a second
+    worker with the connections of the first (F22 of the failure model)."""
+    process, status = os.getpid(), 1
+    try:
+        yield
+        status = 0
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
+        raise
+    finally:
+        if os.getpid() != process:
+            os._exit(status)
 
 
 class _Heartbeat:

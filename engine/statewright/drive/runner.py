@@ -17,7 +17,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from statewright.drive.events import event_of, is_stale
-from statewright.drive.perform import Performance, perform, task_context
+from statewright.drive.perform import Performance, perform, runs_handler, task_context
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
 from statewright.model import (
@@ -27,7 +27,6 @@ from statewright.model import (
     Execution,
     Finish,
     Fork,
-    Frame,
     Phase,
     StartTimer,
     Step,
@@ -78,7 +77,7 @@ class Runner:
         self.execution_id = claimed.execution
         self.frame = claimed.frame
         self.revision = claimed.revision
-        self.renewed = session.monotonic()
+        self.renewed = claimed.asked_at
         self.task: asyncio.Task[None] | None = None
         self.successor: Claimed | None = None
         self.failed = False
@@ -106,14 +105,15 @@ class Runner:
 
     def deliver(self, claimed: Claimed) -> None:
         """The frame was claimed again while held here: there are new entries in its inbox, or its lease lapsed."""
+        self.claimed = claimed
         if claimed.revision > self.revision or (self._leaving and claimed.revision == self.revision):
             self.successor = claimed  # a claim made after our last commit
             if claimed.revision > self.revision:
                 self.abandon()
             return
-        if self._leaving or self._lost:
+        if self._leaving or self._lost or claimed.flaw is not None:
             return
-        self.renewed = self.session.monotonic()
+        self.renewed = max(self.renewed, claimed.asked_at)
         trimmed = sum(count for revision, count in self._trims if revision > claimed.revision)
         self._inbox = deque(claimed.inbox[trimmed + self._spent :])
         if self._context is not None and self._interrupting():
@@ -122,6 +122,8 @@ class Runner:
     async def run(self) -> None:
         """Go as far as it goes.  Never raises; `failed` says that the engine itself could not go on."""
         try:
+            if self.claimed.flaw is not None:
+                raise ValueError(f"it cannot be read: {self.claimed.flaw}")
             self._execution = await self.session.programs.execution(self.execution_id)
             self._program = await self.session.programs.program(self._execution)
             await self._complete_child()
@@ -167,7 +169,7 @@ class Runner:
                 return await self._signalled(self._inbox.popleft())
             if frame.phase is Phase.ENTER:
                 return Continue(at=self._now(), entropy=self.session.entropy(), base=self._base, epoch=frame.epoch)
-            if not _runs_handler(frame):
+            if not runs_handler(frame):
                 # Nothing new after all (a lapsed lease, a signal that came too late): let go, timers untouched.
                 await self._take(None)
                 return None
@@ -217,12 +219,8 @@ class Runner:
         if frame.task.kind is TaskKind.TOKEN and done.output is None:
             await self._answer(done)
             return None
-        common: dict[str, Any] = {
-            "at": self._now(),
-            "entropy": session.entropy(),
-            "base": self._base,
-            "epoch": frame.epoch,
-        }
+        at, entropy = self._now(), session.entropy()
+        common: dict[str, Any] = {"at": at, "entropy": entropy, "base": self._base, "epoch": frame.epoch}
         if done.output is None:
             return TaskAnswer(**common, error=done.error, cause=done.cause, failed=True)
         if frame.task.kind is TaskKind.TOKEN:
@@ -283,6 +281,7 @@ class Runner:
         while True:
             await self._settle()
             before = (self.frame, self.revision, self._spent, deque(self._inbox), self._leaving)
+            claimed = self.claimed
             taken = self._step(replace(event, base=self._base))
             sent = self._prepare(taken)
             committed = await self.session.store.commit(sent.commit)
@@ -292,6 +291,8 @@ class Runner:
             self.frame, self.revision, self._spent, self._inbox, self._leaving = before
             self._trims = deque((r for r in self._trims if r[0] <= self.revision), _WINDOW)
             self._base = committed.base
+            if self.claimed is not claimed:  # mail came meanwhile
+                self.deliver(self.claimed)
 
     async def _commit(self, taken: Step) -> None:
         """Commit a step and wait until it and all before it are acknowledged."""
@@ -322,7 +323,7 @@ class Runner:
         self.frame = taken.frame
         self._skip_stale()
         goes_on = taken.frame.phase is not Phase.DONE and (
-            bool(self._inbox) or taken.frame.phase is Phase.ENTER or _runs_handler(taken.frame)
+            bool(self._inbox) or taken.frame.phase is Phase.ENTER or runs_handler(taken.frame)
         )
         stays = goes_on and not session.stopping
         self._leaving = not stays
@@ -396,11 +397,3 @@ def _uncancel() -> None:
     task = asyncio.current_task()
     while task is not None and task.cancelling():
         task.uncancel()
-
-
-def _runs_handler(frame: Frame) -> bool:
-    """Whether a handler is due: the answer of a CALL, the submission of a TOKEN task."""
-    order = frame.task
-    return (
-        frame.phase is Phase.TASK and order is not None and order.kind is not TaskKind.ACTIVITY and not order.submitted
-    )

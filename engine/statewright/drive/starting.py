@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import msgspec
 from msgspec.structs import replace
@@ -30,6 +31,7 @@ async def start_execution(
     for _ in range(3):
         first = begin(program, execution) if worker is None else worker.begin(program, execution)
         owner, lease_ms = (worker.session.owner, worker.session.lease_ms) if worker else ("", 0)
+        asked_at = time.monotonic()
         created = await store.create(execution, first, digest=digest, owner=owner, lease_ms=lease_ms)
         clock.observe(created.now)
         if created.outcome != "CLOCK":
@@ -38,5 +40,5 @@ async def start_execution(
     else:
         raise StatewrightError("ClockSkew", "the store's clock runs away from this machine's")
     if created.outcome == "OK" and worker is not None:
-        worker.adopt(execution, first, created)
+        worker.adopt(execution, first, created, asked_at)
     return created

@@ -7,7 +7,6 @@ import logging
 import random
 import secrets
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -20,8 +19,20 @@ from statewright.drive.doorbell import Doorbell
 from statewright.drive.programs import Programs
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
+from statewright.drive.threads import Threads
 from statewright.errors import StatewrightError
-from statewright.model import Continue, EndExecution, Execution, Frame, HistoryEvent, Limits, Phase, StartTimer, Step
+from statewright.model import (
+    Continue,
+    EndExecution,
+    Execution,
+    Fork,
+    Frame,
+    HistoryEvent,
+    Limits,
+    Phase,
+    StartTimer,
+    Step,
+)
 from statewright.step import Program, begin, step
 from statewright.store.verbs import Claim, Claimed, Commit, Created, Lease, Store
 from statewright.tasks import Registry, Tokens
@@ -74,7 +85,7 @@ class Worker:
         lease_seconds: float = 9.0,
         machines: Sequence[str] = (),
     ) -> None:
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="statewright-task")
+        self._threads = Threads(threads)
         self.session = Session(
             store=store,
             programs=programs,
@@ -139,7 +150,8 @@ class Worker:
         left = [runner for task, runner in tasks.items() if not task.done()]
         for runner in left:
             runner.abandon()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if left:  # a handler may refuse to be cancelled: its frame is given back all the same
+            await asyncio.wait(tasks, timeout=max(grace, 1))
         for runner in left:
             lease = Lease(runner.execution_id, runner.frame.id, runner.revision)
             giving_back = session.store.release(session.store.shard_of(lease.execution), session.owner, [lease])
@@ -147,7 +159,7 @@ class Worker:
                 await asyncio.wait_for(giving_back, max(grace, 1))
             except (TimeoutError, StatewrightError) as error:
                 _log.warning("frame not given back, its lease will lapse: %s", error or "no reply")
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown()
 
     def kill(self) -> None:
         """Drop everything at once without a word to the store, as a killed process would (for tests)."""
@@ -155,12 +167,15 @@ class Worker:
         self.session.wake.set()
         for runner in self._all():
             runner.abandon()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown()
+
+    def serves(self, machine: str) -> bool:
+        """Whether the state machine is one of those to work on."""
+        return not self._machines or machine in self._machines
 
     def takes(self, machine: str) -> bool:
         """Whether `run` is at work and would take a frame of this state machine."""
-        served = not self._machines or machine in self._machines
-        return served and self._running and not self.session.stopping and self._held < self._room
+        return self.serves(machine) and self._running and not self.session.stopping and self._held < self._room
 
     # -- frames -------------------------------------------------------------------------------------------------------
     def begin(self, program: Program, execution: Execution) -> Step:
@@ -175,6 +190,8 @@ class Worker:
         except Exception:  # the engine's own fault: the frame's deliveries will tell (F17)
             _log.exception("execution %s cannot enter its first state", execution.id)
             return created
+        if any(isinstance(command, Fork) and command.items for command in entered.commands):
+            return created  # items are written ahead of the commit that forks, by the frame's owner
         return replace(
             entered,
             history=created.history + entered.history,
@@ -182,15 +199,17 @@ class Worker:
             entered=entered.entered and entered.entered + len(created.history),
         )
 
-    def adopt(self, execution: Execution, first: Step, created: Created) -> None:
-        """Take on an execution just created with a lease for this worker (`Store.create(owner=…)`)."""
+    def adopt(self, execution: Execution, first: Step, created: Created, asked_at: float) -> None:
+        """Take on an execution just created with a lease for this worker (`Store.create(owner=…)`, called at
+        `asked_at`)."""
         self.session.programs.add(execution)
         for command in first.commands:
             if isinstance(command, StartTimer):
                 self.session.look_at(created.now + command.delay if command.due is None else command.due)
         if first.frame.phase in (Phase.ENTER, Phase.TASK):
             frame = replace(first.frame, entered_id=first.entered or 0)
-            self._take(Claimed(execution.id, frame, revision=1, previous=1, inbox=(), base=created.length))
+            base = created.length
+            self._take(Claimed(execution.id, frame, 1, previous=1, inbox=(), base=base, asked_at=asked_at))
         else:
             self.session.wake.set()
 

@@ -10,6 +10,7 @@ one: every verb of the store is safe to repeat, so a caller never sees a broken 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 import ssl
@@ -79,6 +80,7 @@ class Address:
                 database = int(parse_qs(parts.query).get("db", ["0"])[0])
                 return cls(path=unquote(parts.path), user=user, password=password, database=database)
             if parts.scheme in ("redis", "rediss"):
+                (parts.hostname or "localhost").encode("idna")  # UnicodeError: no name that could be looked up
                 return cls(
                     host=parts.hostname or "localhost",
                     port=parts.port or 6379,
@@ -182,6 +184,7 @@ class Connection:
         self._on_push = on_push
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
+        self._process = os.getpid()
         self._pending: deque[_Call] = deque()
         self._out: list[bytes] = []
         self._wire: _Wire | None = None
@@ -196,8 +199,9 @@ class Connection:
         The command takes its place in the pipeline at once, before anything is awaited.
         """
         future: asyncio.Future[Any] = self._loop.create_future()
-        if self._closed:
-            future.set_exception(StoreUnavailable("the store has been closed"))
+        if self._closed or os.getpid() != self._process:
+            reason = "store has been closed" if self._closed else "process has forked since the store was opened"
+            future.set_exception(StoreUnavailable(f"the {reason}"))
             return future
         packed = _pack(command)
         alone = not self._pending

@@ -8,7 +8,9 @@
     sw:{7}:f:<exec>:<frame>            frame hash: revision, owner, body ...
     sw:{7}:b:<exec>:<frame>            inbox list
     sw:{7}:j|r|i|o:<exec>:<frame>:<e>  a fork: join record, results, items, set of open children
-    sw:{7}:q, :l, :t                   zsets: ready (since), leases (deadline), timers (due)
+    sw:{7}:l, :t                       zsets: leases (deadline), timers (due)
+    sw:{7}:q:<machine>                 zset of ready frames (since), by state machine
+    sw:{7}:q                           set of the state machines that have ready frames
     sw:{7}:a:<activity>                zset of waiting activity tasks (since)
     sw:{7}:e:<machine>:<status>        zset of executions (start time); <machine> empty: of all machines
 

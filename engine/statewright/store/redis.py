@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
+import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from statewright.errors import StatewrightError
 from statewright.model import Execution, Fork, Frame, Item, Step
 from statewright.store import codec, keys
 from statewright.store.bell import Bell
@@ -73,7 +75,7 @@ class RedisStore(Reading):
         self._closing = closing
         self._bell = Bell(resolve, deadline)
         self._forks: OrderedDict[tuple[str, str, int], Fork] = OrderedDict()
-        self._last_commit: dict[tuple[str, str], asyncio.Future[None]] = {}
+        self._last_commit: dict[tuple[str, str], asyncio.Future[bool]] = {}
 
     def _time(self) -> str:
         """The time to pass to a script; empty: the server's."""
@@ -94,6 +96,8 @@ class RedisStore(Reading):
         self, execution: Execution, step: Step, *, digest: str, owner: str = "", lease_ms: int = 0
     ) -> Created:
         """See `Store.create`."""
+        if any(isinstance(command, Fork) and command.items for command in step.commands):
+            raise ValueError("the first commit cannot fork over items")
         arguments: list[Argument] = [execution.id, self._time(), secrets.token_hex(8), digest, owner, lease_ms]
         arguments += (execution.started_at, codec.encode_execution(execution), execution.machine_name)
         arguments += codec.encode_step(step)
@@ -118,20 +122,20 @@ class RedisStore(Reading):
         arguments += codec.encode_step(commit.step)
         items = self._send_items(commit)
         frame = (commit.execution, commit.frame_id)
-        before, repeats = self._last_commit.get(frame), self._scripts.repeats
-        done = self._last_commit[frame] = asyncio.get_running_loop().create_future()
+        before = self._last_commit.get(frame)
+        applied = self._last_commit[frame] = asyncio.get_running_loop().create_future()
+        outcome = b""
         future = self._scripts.start("commit", key, arguments)
         try:
             for chunk, sent in items:
                 await self._scripts.finish(sent, "items", key, chunk)
             outcome, base, now, inbox = await self._scripts.finish(future, "commit", key, arguments)
-            if outcome == b"STALE" and before is not None and self._scripts.repeats != repeats:
-                # A commit this one builds on may have been sent again, behind this one: once more, after it.
-                await before
+            if outcome == b"STALE" and before is not None and await before:
+                # The commit this one builds on is applied; it may have been sent again, behind this one: once more.
                 outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
         finally:
-            done.set_result(None)
-            if self._last_commit.get(frame) is done:
+            applied.set_result(outcome in (b"OK", b"DUP"))
+            if self._last_commit.get(frame) is applied:
                 del self._last_commit[frame]
         return Committed(outcome.decode(), base, now, inbox)
 
@@ -149,31 +153,40 @@ class RedisStore(Reading):
 
     async def claim(self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = ()) -> Claim:
         """See `Store.claim`."""
+        asked_at = time.monotonic()
         arguments: list[Argument] = [self._time(), owner, lease_ms, limit, *machines]
         now, due, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
-        return Claim(tuple([await self._claimed(row) for row in rows]), now, due)
+        return Claim(tuple([await self._claimed(row, asked_at) for row in rows]), now, due)
 
     async def claim_frame(self, execution: str, frame_id: str, owner: str, lease_ms: int) -> Claimed | None:
         """See `Store.claim_frame`."""
+        asked_at = time.monotonic()
         arguments: list[Argument] = [execution, frame_id, self._time(), owner, lease_ms]
         row = await self._scripts.run("claim_frame", self._key(execution), arguments)
-        return await self._claimed(row) if row else None
+        return await self._claimed(row, asked_at) if row else None
 
-    async def _claimed(self, row: list[Any]) -> Claimed:
+    async def _claimed(self, row: list[Any], asked_at: float) -> Claimed:
         execution, frame_id = row[0].decode(), row[1].decode()
         revision, previous, entered, base, deliveries, body, value, name, inbox = row[2:]
-        frame = await self._frame(execution, frame_id, entered, body, value, name)
-        return Claimed(
-            execution,
-            frame,
-            revision,
-            previous,
-            tuple([codec.decode_signal(entry) for entry in inbox]),
-            base,
-            deliveries,
-        )
+        frame, flaw = await self._frame(execution, frame_id, entered, body, value, name)
+        signals: tuple[Signal, ...] = ()
+        try:
+            signals = tuple([codec.decode_signal(entry) for entry in inbox])
+        except Exception as error:
+            flaw = flaw or repr(error)
+        return Claimed(execution, frame, revision, previous, signals, base, deliveries, asked_at, flaw)
 
-    async def _frame(
+    async def _frame(self, execution: str, frame_id: str, *parts: Any) -> tuple[Frame, str | None]:
+        """A frame from its stored parts, or an empty one and what is wrong with them: whatever that is, it is about
+        this frame alone and must not keep others from being claimed."""
+        try:
+            return await self._decoded(execution, frame_id, *parts), None
+        except StatewrightError:
+            raise
+        except Exception as error:
+            return Frame(frame_id, "", "", "", Payload.parse("null")), repr(error)
+
+    async def _decoded(
         self, execution: str, frame_id: str, entered: int, body: bytes | None, value: bytes | None, name: bytes | None
     ) -> Frame:
         """A frame from its stored parts; one that never ran is made from its parent's fork."""
@@ -209,7 +222,8 @@ class RedisStore(Reading):
         rows = await self._scripts.run("open_frames", self._key(execution), [execution, frame_id])
         frames = []
         for child, previous, *parts in rows:
-            frames.append((await self._frame(execution, child.decode(), *parts), previous))
+            frame, _ = await self._frame(execution, child.decode(), *parts)
+            frames.append((frame, previous))
         return tuple(frames)
 
     async def extend(self, shard: int, owner: str, leases: Sequence[Lease], lease_ms: int) -> list[bool]:

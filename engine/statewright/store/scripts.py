@@ -63,8 +63,6 @@ class Scripts:
     def __init__(self, connection: Connection, deadline: float = 30.0) -> None:
         self._connection = connection
         self._deadline = deadline
-        self.repeats = 0
-        """How many calls had to be made again."""
 
     async def run(self, name: str, key: str, arguments: Sequence[Argument]) -> Any:
         """The answer of verb `name`; raises StoreUnavailable, or StatewrightError with the setting to change."""
@@ -91,15 +89,14 @@ class Scripts:
                     raise StoreUnavailable(str(error)) from None
                 else:
                     await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
-                self.repeats += 1
                 future = self.start(name, key, arguments)
 
     async def _load(self) -> None:
-        """Load the library, unless another caller was faster."""
+        """Load the library, unless another caller was faster or the server asks for patience."""
         try:
             await self._connection.call("FUNCTION", "LOAD", LIBRARY)
         except ServerError as error:
-            if "already exists" not in str(error):
+            if "already exists" not in str(error) and not error.passing:
                 raise refusal(error) from None
 
     async def call(self, *command: Argument) -> Any:

@@ -121,7 +121,9 @@ class Claimed:
     """A frame now leased to the claimer.
 
     `frame` is complete (a child that never ran is made from its fork by the store's codec).  `previous` is the
-    history id its next event follows (kept by the store; the caller only shows it).
+    history id its next event follows (kept by the store; the caller only shows it).  `asked_at` is when the claim was
+    sent, by `time.monotonic`: the lease lasts no longer than its length from then.  `flaw` says why what is stored
+    cannot be read; `frame` has only its id then, and the inbox is empty.
     """
 
     execution: str
@@ -131,6 +133,8 @@ class Claimed:
     inbox: tuple[Signal, ...]
     base: int
     deliveries: int = 1
+    asked_at: float = 0.0
+    flaw: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,13 +226,14 @@ class Store(Protocol):
 
         A frame that is to go on (Phase.ENTER or TASK) is born leased to `owner` (at revision 1, so the creator can go
         on without a claim) or, without one, ready for any worker; one that is parked is neither.  `digest` identifies
-        the input: another one under the same id is EXISTS.
+        the input: another one under the same id is EXISTS.  `step` may not fork over items: those are written ahead of
+        a commit, by the frame's owner (ValueError).
         """
 
     async def claim(self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = ()) -> Claim:
         """Lease up to `limit` ready frames; first moves lapsed leases and due timers (at most 100 each) to ready.
 
-        With names of state `machines`, frames of others are left alone; a call looks past 500 of those at the most.
+        With names of state `machines`, frames of others are left alone, however many there are.
         """
 
     async def claim_frame(self, execution: str, frame_id: str, owner: str, lease_ms: int) -> Claimed | None:

@@ -8,9 +8,9 @@ local function spawn(exec, parent, epoch, first, last, origin, now)
     local child = parent .. '/' .. epoch .. '.' .. format('%d', index)
     call('HSET', frame_key(exec, child), 'rev', 0, 'prev', origin)
     call('SADD', fork_key('o', exec, parent, epoch), index)
-    call('ZADD', READY, now, exec .. ':' .. child)
+    enqueue(exec, child, now)
   end
-  if last > first then call('PUBLISH', 'sw:bell', match(P, '%d+')) end
+  if last > first then ring() end
 end
 
 -- Tell the parent, once, that its children came to an end.
@@ -177,7 +177,7 @@ local function apply(at, exec, frame, now, base, old, commit, holder)
   for _, c in ipairs(commands.activity or none) do
     activity = c.name
     call('ZADD', P .. 'a:' .. activity, now, exec .. ':' .. frame .. ':' .. epoch)
-    call('PUBLISH', 'sw:bell', match(P, '%d+'))
+    ring()
   end
   for _, c in ipairs(commands.fork or none) do
     fork(exec, frame, now, main, c)

@@ -1,12 +1,14 @@
--- claim: lapsed leases and due timers to ready (at most 100 each), then lease ready frames.
--- ARGV: now, owner, lease ms, limit, state machines to serve (none: all).  Answers {now, next due or false, frame...} (see deliver.lua).
+-- claim: lapsed leases and due timers to ready (at most 100 each), then lease ready frames, those that wait longest first.
+-- ARGV: now, owner, lease ms, limit, state machines to serve (none: all).
+-- Answers {now, next due or false, frame...} (see deliver.lua).
 local now, owner, limit = clock(ARGV[1]), ARGV[2], tonumber(ARGV[4])
-local deadline, rung = now + tonumber(ARGV[3]), false
+local deadline, moved = now + tonumber(ARGV[3]), {}
 
 for _, member in ipairs(call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 100)) do
   call('ZREM', LEASES, member)
-  call('ZADD', READY, 'NX', now, member)
-  rung = true
+  local exec, frame = match(member, '^([^:]*):(.*)$')
+  enqueue(exec, frame, now)
+  moved[member] = true
 end
 
 for _, timer in ipairs(call('ZRANGEBYSCORE', TIMERS, '-inf', now, 'LIMIT', 0, 100)) do
@@ -18,35 +20,37 @@ for _, timer in ipairs(call('ZRANGEBYSCORE', TIMERS, '-inf', now, 'LIMIT', 0, 10
       call('HSET', frame_key(exec, frame), 'tm', (string.gsub(f[2] or '', epoch .. ':' .. kind .. ',', '')))
     end
     call('RPUSH', inbox_key(exec, frame), 'T' .. epoch .. ':' .. kind)
-    call('ZADD', READY, 'NX', now, exec .. ':' .. frame)
-    rung = true
+    enqueue(exec, frame, now)
+    moved[exec .. ':' .. frame] = true
   end
 end
 
-local served
-for i = 5, #ARGV do served = served or {}; served[ARGV[i]] = true end
-
--- Frames of state machines that are not served stay where they are, for others.
-local function serves(exec)
-  local machine = served and call('HGET', P .. 'x:' .. exec, 'mn')
-  return not machine or served[machine]
-end
-
-local answer, looked_at, passed = {now, false}, 0, 0
-while #answer - 2 < limit and looked_at < limit + 500 do
-  local members = call('ZRANGEBYSCORE', READY, '-inf', now, 'LIMIT', passed, math.min(100, limit - #answer + 2))
-  if #members == 0 then break end
-  looked_at = looked_at + #members
-  for _, member in ipairs(members) do
-    local exec, frame = match(member, '^([^:]*):(.*)$')
-    if serves(exec) then answer[#answer + 1] = deliver(exec, frame, owner, deadline) else passed = passed + 1 end
+-- The state machines to serve; of very many with work to do, some at a time.
+local machines, waiting = {unpack(ARGV, 5)}, {}
+if #machines == 0 then machines = call('SRANDMEMBER', P .. 'q', 100) end
+for _, machine in ipairs(machines) do
+  local members = call('ZRANGEBYSCORE', queue(machine), '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+  for i = 1, #members, 2 do
+    waiting[#waiting + 1] = {since = tonumber(members[i + 1]), place = #waiting, member = members[i]}
   end
 end
+table.sort(waiting, function(a, b) return a.since < b.since or (a.since == b.since and a.place < b.place) end)
 
-if passed > 0 and #answer - 2 >= limit then answer[2] = now end
-for _, queue in ipairs({passed == 0 and READY or LEASES, LEASES, TIMERS}) do
-  local first = call('ZRANGE', queue, 0, 0, 'WITHSCORES')
-  if first[2] and (not answer[2] or tonumber(first[2]) < answer[2]) then answer[2] = tonumber(first[2]) end
+local answer = {now, false}
+for i = 1, math.min(limit, #waiting) do
+  local member = waiting[i].member
+  local exec, frame = match(member, '^([^:]*):(.*)$')
+  answer[#answer + 1] = deliver(exec, frame, owner, deadline)
+  moved[member] = nil
 end
-if rung and answer[2] and answer[2] <= now then call('PUBLISH', 'sw:bell', match(P, '%d+')) end
+
+-- When to look again: whatever comes first of what is left.
+local function due(zset)
+  local first = tonumber(call('ZRANGE', zset, 0, 0, 'WITHSCORES')[2])
+  if first and (not answer[2] or first < answer[2]) then answer[2] = first end
+end
+due(LEASES)
+due(TIMERS)
+for _, machine in ipairs(machines) do due(queue(machine)) end
+if next(moved) then ring() end -- somebody else may serve them
 return answer

@@ -31,9 +31,9 @@ if keep < 0 then
   return {'OK', base, now, waiting}
 elseif keep > 0 then
   call('ZADD', LEASES, now + keep, member)
-  call('ZREM', READY, member)
+  if waiting == 0 then dequeue(exec, frame) end -- else it was made ready by mail that its owner has not seen
 else
   call('ZREM', LEASES, member)
-  if waiting > 0 or ARGV[10] == '1' then ready(exec, frame, now) else call('ZREM', READY, member) end
+  if waiting > 0 or ARGV[10] == '1' then ready(exec, frame, now) else dequeue(exec, frame) end
 end
 return {'OK', base, now, waiting}

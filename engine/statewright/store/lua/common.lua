@@ -1,13 +1,13 @@
 -- Shared by all verbs.  Keys are named in keys.py; KEYS[1] only says which shard (slot) the call belongs to.
 -- Everything a user wrote is opaque here: it is stored and returned, never parsed.
-local call, match, format, KEYS, ARGV, P, READY, LEASES, TIMERS
+local call, match, format, KEYS, ARGV, P, LEASES, TIMERS
 
 -- The first thing each verb does; nothing is kept from one call to the next.  (While a library is loaded, none of the
 -- globals is there yet.)
 local function enter(keys, argv)
   call, match, format, KEYS, ARGV = redis.call, string.match, string.format, keys, argv
   P = match(keys[1], '^[^}]*}:')
-  READY, LEASES, TIMERS = P .. 'q', P .. 'l', P .. 't'
+  LEASES, TIMERS = P .. 'l', P .. 't'
 end
 
 -- The server's time in ms, or the one given by a store with a clock of its own.
@@ -36,9 +36,29 @@ end
 
 local function running(exec) return call('HGET', P .. 'x:' .. exec, 'st') == 'RUNNING' end
 
+-- Ready frames wait in a queue of their state machine, so that a worker finds those it serves however many others
+-- there are.  The set `q` names the state machines whose queue is not empty.
+local function queue(machine) return P .. 'q:' .. machine end
+local function machine_of(exec) return call('HGET', P .. 'x:' .. exec, 'mn') or '' end
+
+local function enqueue(exec, frame, now)
+  local machine = machine_of(exec)
+  call('ZADD', queue(machine), 'NX', now, exec .. ':' .. frame)
+  call('SADD', P .. 'q', machine)
+end
+
+local function dequeue(exec, frame)
+  local machine = machine_of(exec)
+  if call('ZREM', queue(machine), exec .. ':' .. frame) == 1 and call('EXISTS', queue(machine)) == 0 then
+    call('SREM', P .. 'q', machine)
+  end
+end
+
+local function ring() call('PUBLISH', 'sw:bell', match(P, '%d+')) end
+
 local function ready(exec, frame, now)
-  call('ZADD', READY, 'NX', now, exec .. ':' .. frame)
-  call('PUBLISH', 'sw:bell', match(P, '%d+'))
+  enqueue(exec, frame, now)
+  ring()
 end
 
 -- Timers of a frame are listed in its field `tm`, each as "<epoch>:<kind>,".
@@ -66,7 +86,7 @@ local function drop_frames(exec, frames)
     disarm(exec, frame, f[1])
     for epoch in string.gmatch(f[2] or '', '(%d+),') do drop_fork(exec, frame, epoch, frames) end
     if f[3] and f[3] ~= '' then call('ZREM', P .. 'a:' .. f[3], member .. ':' .. f[4]) end
-    call('ZREM', READY, member)
+    dequeue(exec, frame)
     call('ZREM', LEASES, member)
     call('UNLINK', key, inbox_key(exec, frame))
   end

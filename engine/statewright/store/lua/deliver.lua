@@ -2,7 +2,7 @@
 -- A frame under a closed join stays readable: its parent's next commit drops it.
 local function deliver(exec, frame, owner, deadline)
   local key, member = frame_key(exec, frame), exec .. ':' .. frame
-  call('ZREM', READY, member)
+  dequeue(exec, frame)
   local f = call('HMGET', key, 'rev', 'prev', 'entered', 'body', 'del')
   if not f[1] or not running(exec) or not lineage_open(exec, frame) then
     call('ZREM', LEASES, member)

@@ -7,8 +7,8 @@ for at = 4, #ARGV, 3 do
   local f = call('HMGET', frame_key(exec, frame), 'rev', 'own')
   local held = f[1] == ARGV[at + 2] and f[2] == owner and running(exec) and lineage_open(exec, frame)
   if held and not call('ZSCORE', LEASES, member) then
-    held = call('ZSCORE', READY, member)
-    if held and call('LLEN', inbox_key(exec, frame)) == 0 then call('ZREM', READY, member) end
+    held = call('ZSCORE', queue(machine_of(exec)), member)
+    if held and call('LLEN', inbox_key(exec, frame)) == 0 then dequeue(exec, frame) end
   end
   if held then call('ZADD', LEASES, now + tonumber(ARGV[3]), member) end
   answer[#answer + 1] = held and 1 or 0
