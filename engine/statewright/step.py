@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from statewright.errors import StatesError, runtime_error
+from statewright.errors import EvaluationError, StatesError, runtime_error
 from statewright.lang.scope import Entropy
 from statewright.model import (
     Continue,
@@ -43,9 +43,11 @@ from statewright.states.base import Exited, Failed, Outcome, Parked, Program, Tu
 from statewright.states.containers import Map
 from statewright.values import NotJsonError, Payload
 
-__all__ = ["LEGAL", "Program", "begin", "fail", "step"]
+__all__ = ["LEGAL", "Program", "begin", "step"]
 
 _DEFAULT_LIMITS: Final = Limits()
+_CONTAINERS: Final = frozenset({"Parallel", "Map"})
+"""State types with an event for their failure."""
 
 
 def _no_token(frame_id: str, epoch: int) -> str:
@@ -103,15 +105,6 @@ def step(
     return _conclude(turn, outcome)
 
 
-def fail(program: Program, execution: Execution, frame: Frame, event: Event, cause: str) -> Step:
-    """Give up on a frame the engine itself cannot go on with: its machine fails with States.Runtime.
-
-    Example: ``fail(program, execution, frame, event, "delivered 5 times without success")``
-    """
-    turn = Turn(program, execution, frame, event, _DEFAULT_LIMITS, _no_token, Entropy(event.entropy))
-    return _conclude(turn, Failed(StatesError("States.Runtime", cause, in_state=False)))
-
-
 # ---------------------------------------------------------------------------------------------------------------------
 # Reactions
 # ---------------------------------------------------------------------------------------------------------------------
@@ -146,9 +139,10 @@ def _begin_child(turn: Turn) -> Failed | None:
             try:
                 begun = replace(begun, input=owner.select(turn))
             except (StatesError, NotJsonError) as error:
-                failure = Failed(_located(turn, error))
+                failure = _located(turn, error)
                 turn.frame = begun
-                return failure
+                _tell(turn, failure, owner_name)
+                return Failed(failure)
         if owner.distributed:  # its children are executions of their own: they see no variables (AWS documentation)
             begun = replace(begun, variables={})
     turn.frame = begun
@@ -186,7 +180,9 @@ def _guarded(turn: Turn, act: Callable[[], Outcome]) -> Outcome:
     try:
         return act()
     except (StatesError, NotJsonError) as error:
-        return _recover(turn, _located(turn, error))
+        failure = _located(turn, error)
+        _tell(turn, failure, turn.frame.state)
+        return _recover(turn, failure)
 
 
 def _located(turn: Turn, error: StatesError | NotJsonError) -> StatesError:
@@ -197,7 +193,27 @@ def _located(turn: Turn, error: StatesError | NotJsonError) -> StatesError:
         return error
     where = f"An error occurred while executing the state '{turn.frame.state}' (entered at the event id "
     cause = f"{where}#{turn.entered_id()}). {error.cause}"
-    return StatesError(error.error, cause, in_state=False, aliases=error.aliases, announce=error.announce)
+    if not isinstance(error, EvaluationError):
+        return StatesError(error.error, cause, in_state=False, aliases=error.aliases, announce=error.announce)
+    located = EvaluationError(cause, error.location, begun=error.begun)
+    located.in_state = False
+    if turn.state.type in _CONTAINERS:
+        located.announce = f"{turn.state.type}StateFailed"
+    return located
+
+
+def _tell(turn: Turn, error: StatesError, state: str) -> None:
+    """Write the event of a failed evaluation.  Recorded: unless the state's work had begun, it follows what the
+    state's Entered event follows, as if that were not there (undefined_reference, map_state_items_input_types)."""
+    if not isinstance(error, EvaluationError):
+        return
+    previous = None
+    if not error.begun and turn.entered is not None and turn.entered == len(turn.history):
+        entered = turn.history[-1]
+        turn.history[-1] = replace(entered, side=True)
+        previous = entered.previous
+    where = {} if error.location is None else {"location": error.location}
+    turn.record("EvaluationFailed", {**_error_details(error.error, error.cause), **where, "state": state}, previous)
 
 
 def _recover(turn: Turn, error: StatesError) -> Outcome:
@@ -221,7 +237,9 @@ def _recover(turn: Turn, error: StatesError) -> Outcome:
             try:
                 return turn.leave(scope, catcher.flow.output(scope, output), catcher.flow.assign, output, catcher.next)
             except (StatesError, NotJsonError) as second:
-                return Failed(_located(turn, second))
+                failure = _located(turn, second)
+                _tell(turn, failure, frame.state)
+                return Failed(failure)
     return Failed(error)
 
 

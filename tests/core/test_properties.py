@@ -109,3 +109,36 @@ def test_any_definition_comes_to_an_end(definition: dict[str, Any], input_: Any)
         assert previous or type_ in ("ExecutionStarted",) or id_ == 2
     for execution, frame, event, taken in memory.log:
         assert step(memory.program, execution, frame, event, memory.limits) == taken
+
+
+EXPRESSIONS = {
+    "JSONata": "$states.input $states.input.a $v $nope $uuid() $now() 1+'a' [1..3] {'a':$v} $parse('[1]') $sum "
+    "$range(0,9,$states.input.a) $partition($states.input,2) $states.input.a>1 true null",
+    "JMESPath": """states.input states.input.a v nope uuid() now() abs('a') [v,v] {a:v} parse('[1]') `"\\ud800"` """
+    "range(`0`,`9`,states.input.a) partition(states.input,`2`) states.input.a>`1` `true` `null` `1e400` &a",
+}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.data(), st.sampled_from(sorted(EXPRESSIONS)), JSON)
+def test_any_expression_in_any_field_comes_to_an_end(data: Any, language: str, input_: Any) -> None:
+    def any_() -> str:
+        return "{% " + data.draw(st.sampled_from(EXPRESSIONS[language].split())) + " %}"
+
+    catcher = {"ErrorEquals": ["States.ALL"], "Output": any_(), "Assign": {"v": any_()}, "Next": "C"}
+    recovery = {"Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}], "Catch": [catcher]}
+    processor = {"StartAt": "I", "States": {"I": {"Type": "Pass", "Output": any_(), "End": True}}}
+    states = {
+        "A": {"Type": "Pass", "Assign": {"v": any_()}, "Output": {"a": any_()}, "Next": "T"},
+        "T": {"Type": "Task", "Resource": "echo", "Arguments": any_(), "TimeoutSeconds": any_(), "Output": any_(),
+              **recovery, "Next": "M"},
+        "M": {"Type": "Map", "Items": any_(), "ItemSelector": any_(), "MaxConcurrency": any_(),
+              "ToleratedFailurePercentage": any_(), "ItemProcessor": processor, **recovery, "Next": "C"},
+        "C": {"Type": "Choice", "Choices": [{"Condition": any_(), "Output": any_(), "Next": "W"}], "Default": "F"},
+        "W": {"Type": "Wait", data.draw(st.sampled_from(["Seconds", "Timestamp"])): any_(), "Next": "F"},
+        "F": {"Type": "Fail", "Error": any_(), "Cause": any_()},
+    }  # fmt: skip
+    start = data.draw(st.sampled_from(sorted(states)))
+    memory = Memory({"QueryLanguage": language, "StartAt": start, "States": states}, input_, TASKS).run()
+    assert memory.end is not None
+    assert len(memory.events) == len(memory.history)

@@ -1,5 +1,6 @@
 """The compiler refuses what cannot run, with the place, and never fails in another way."""
 
+import re
 from typing import Any
 
 import pytest
@@ -63,3 +64,19 @@ def test_text_may_have_a_dollar_and_a_brace() -> None:
 def test_what_lint_refuses_is_refused_here_too(definition: Any) -> None:
     with pytest.raises(DefinitionError):
         compile_definition(definition)
+
+
+@pytest.mark.parametrize(
+    ("language", "output", "words"),
+    [
+        ("JSONata", "{% 1 + %}", "S0207"),
+        ("JMESPath", "{% a[ %}", "Incomplete"),
+        ("JMESPath", "{% nofn(a) %}", "no function nofn"),
+        ("SQL", "1", "There is no QueryLanguage 'SQL'"),
+    ],
+)
+def test_what_a_language_cannot_read_is_refused_with_its_place(language: str, output: str, words: str) -> None:
+    state = {"Type": "Pass", "QueryLanguage": language, "Output": {"a": [output]}, "End": True}
+    with pytest.raises(DefinitionError, match=re.escape(words)) as caught:
+        compile_definition({"StartAt": "A", "States": {"A": state}})
+    assert caught.value.location == "/States/A"

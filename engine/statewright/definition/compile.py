@@ -9,6 +9,8 @@ from statewright.definition.problem import location
 from statewright.definition.scopes import has_placeholder, strings
 from statewright.errors import DefinitionError
 from statewright.lang.dataflow import Language
+from statewright.lang.jmespath_mode import JMESPATH
+from statewright.lang.jsonata_mode import JSONATA
 from statewright.lang.jsonpath import PathSyntaxError
 from statewright.lang.jsonpath_mode import JSONPATH
 from statewright.states import TYPES
@@ -16,7 +18,7 @@ from statewright.states.base import Machine, Program, State
 
 __all__ = ["LANGUAGES", "compile_definition"]
 
-LANGUAGES: Final[dict[str, Language]] = {"JSONPath": JSONPATH}
+LANGUAGES: Final[dict[str, Language]] = {language.name: language for language in (JSONPATH, JSONATA, JMESPATH)}
 """`QueryLanguage` to the language that makes a state's dataflow."""
 
 _NOT_YET: Final = ("ItemReader", "ItemBatcher", "ResultWriter")
@@ -79,7 +81,7 @@ class _Compiler:
             raise DefinitionError("A state must be an object", where)
         wanted = spec.get("QueryLanguage", language)
         if wanted not in LANGUAGES:
-            raise DefinitionError(f"QueryLanguage {wanted} is not supported yet (supported: JSONPath)", where)
+            raise DefinitionError(f"There is no QueryLanguage {wanted!r} (there are: {', '.join(LANGUAGES)})", where)
         _refuse_placeholders(spec, where)
         for field in _NOT_YET:
             if field in spec:

@@ -2,7 +2,7 @@
 
 A state type is compiled against `Language` and never learns which one it has: each language has one maker that turns
 its own fields into these functions (JSONPath: InputPath, Parameters, ResultSelector, ResultPath, OutputPath;
-JSONata: Arguments, Output).
+JSONata and JMESPath: Arguments, Output).
 
 Every function gets the scope of the state, in which `$` is the state's raw input, and, where it says so, the
 effective input (JSONPath: after InputPath) or the state's result.
@@ -75,11 +75,11 @@ class Language(Protocol):
     def dataflow(self, spec: Mapping[str, Any]) -> Dataflow:
         """The functions every state has."""
 
-    def catcher(self, spec: Mapping[str, Any]) -> Catch:
-        """The functions of one catcher."""
+    def catcher(self, spec: Mapping[str, Any], place: str) -> Catch:
+        """The functions of one catcher; `place` is where it is in the state, e.g. ``Catch[0]``."""
 
-    def rule(self, spec: Mapping[str, Any]) -> Rule:
-        """The functions of one Choice rule."""
+    def rule(self, spec: Mapping[str, Any], place: str) -> Rule:
+        """The functions of one Choice rule; `place` is where it is in the state, e.g. ``Choices[0]``."""
 
     def integer(self, spec: Mapping[str, Any], field: str) -> Value | None:
         """A field that is a non-negative whole number (TimeoutSeconds, MaxConcurrency …); None where it is absent."""

@@ -133,12 +133,12 @@ class JsonPathLanguage:
 
         return Dataflow(effective, arguments, output, _assign(spec))
 
-    def catcher(self, spec: Mapping[str, Any]) -> Catch:
+    def catcher(self, spec: Mapping[str, Any], place: str) -> Catch:  # noqa: ARG002  paths name themselves
         """See `Language.catcher`: ResultPath puts the Error Output into the raw input; OutputPath does not apply."""
         merge = _result_path(spec)
         return Catch(lambda scope, error: merge(scope.input, error), _assign(spec))
 
-    def rule(self, spec: Mapping[str, Any]) -> Rule:
+    def rule(self, spec: Mapping[str, Any], place: str) -> Rule:  # noqa: ARG002
         """See `Language.rule`."""
         condition = _condition(spec)
         return Rule(lambda scope, effective: condition(scope.with_input(effective)), None, _assign(spec))

@@ -77,11 +77,12 @@ class Scope:
         context: the Context Object, the value of `$$`, or a function that makes it: few expressions ask for it.
         variables: name, without the dollar sign, to value; the values of `$name`.
         entropy: chance for `States.UUID` and `States.MathRandom`.
+        now: the time of the event that is reacted to, in ms since 1970; what `$now()` tells.
 
     Example: ``Scope({"a": 1}, {}, {}, Entropy(0)).with_input(2).input == 2``
     """
 
-    __slots__ = ("_context", "entropy", "input", "variables")
+    __slots__ = ("_context", "entropy", "input", "now", "variables")
 
     def __init__(
         self,
@@ -89,11 +90,13 @@ class Scope:
         context: Json | Callable[[], Json],
         variables: Mapping[str, Json],
         entropy: Entropy,
+        now: int = 0,
     ) -> None:
         self.input = input
         self._context = context
         self.variables = variables
         self.entropy = entropy
+        self.now = now
 
     @property
     def context(self) -> Json:
@@ -104,7 +107,7 @@ class Scope:
 
     def with_input(self, value: Json) -> Scope:
         """The same scope with another `$`.  Example: ``scope.with_input([]).input == []``"""
-        return Scope(value, self._context, self.variables, self.entropy)
+        return Scope(value, self._context, self.variables, self.entropy, self.now)
 
 
 def as_text(value: Json) -> str:

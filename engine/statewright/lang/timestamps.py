@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Final
 
-__all__ = ["parse_instant", "parse_timestamp"]
+__all__ = ["iso_time", "parse_instant", "parse_timestamp"]
 
 _TIMESTAMP: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
@@ -63,3 +63,9 @@ def _read(text: str) -> tuple[datetime, int] | None:
         return datetime(year, month, day, hour, minute, second, nanoseconds // 1000, zone), nanoseconds
     except ValueError:
         return None
+
+
+def iso_time(at: int) -> str:
+    """A time as the context object shows it.  Example: ``iso_time(0) == "1970-01-01T00:00:00.000Z"``"""
+    moment = datetime.fromtimestamp(at / 1000, UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, ClassVar, Protocol, TypeAlias
 
@@ -13,6 +12,7 @@ from msgspec.structs import replace
 from statewright.errors import StatesError, runtime_error
 from statewright.lang.dataflow import Assign, Catch, Dataflow, Language
 from statewright.lang.scope import Entropy, Scope
+from statewright.lang.timestamps import iso_time
 from statewright.model import Command, Event, Execution, Frame, HistoryEvent, Limits, Phase
 from statewright.recovery import Retrier
 from statewright.values import Json, Payload, encode
@@ -28,7 +28,6 @@ __all__ = [
     "Program",
     "State",
     "Turn",
-    "iso_time",
     "recovery",
 ]
 
@@ -108,7 +107,10 @@ CompileMachine: TypeAlias = Callable[[Mapping[str, Any], str, bool], str]
 def recovery(spec: Mapping[str, Any], language: Language) -> tuple[tuple[Retrier, ...], tuple[Catcher, ...]]:
     """The compiled `Retry` and `Catch` of a state."""
     retriers = tuple(map(Retrier.of, spec.get("Retry", ())))
-    catchers = tuple(Catcher(tuple(c["ErrorEquals"]), c["Next"], language.catcher(c)) for c in spec.get("Catch", ()))
+    catchers = tuple(
+        Catcher(tuple(catcher["ErrorEquals"]), catcher["Next"], language.catcher(catcher, f"Catch[{index}]"))
+        for index, catcher in enumerate(spec.get("Catch", ()))
+    )
     return retriers, catchers
 
 
@@ -180,10 +182,16 @@ class Turn:
         """The frame's current state."""
         return self.machine.states[self.frame.state]
 
-    def record(self, type_: str, details: Mapping[str, Any] | None = None, *, side: bool = False) -> None:
+    def record(
+        self,
+        type_: str,
+        details: Mapping[str, Any] | None = None,
+        previous: int | None = None,
+        *,
+        side: bool = False,
+    ) -> None:
         """Write an event of the history (unless this machine's events are not part of it)."""
         if not self.machine.silent:
-            previous = None
             if self.event.base + len(self.history) < 2 and self.frame.id == "":
                 previous = 0  # recorded: the first two events of an execution follow nothing
             self.history.append(HistoryEvent(type_, details, previous, side))
@@ -204,7 +212,7 @@ class Turn:
         """What expressions of the current state see; with `token_epoch` the context holds that order's task token."""
         frame = self.frame
         context = partial(self._context, frame, self.state.type, token_epoch)
-        return Scope(frame.input.value, context, frame.variables, self.entropy)
+        return Scope(frame.input.value, context, frame.variables, self.entropy, self.event.at)
 
     def _context(self, frame: Frame, state_type: str, token_epoch: int | None) -> dict[str, Json]:
         context = dict(_execution_context(self.execution))
@@ -300,9 +308,3 @@ def _execution_context(execution: Execution) -> dict[str, Json]:
         "RedriveCount": 0,
     }
     return {"Execution": about, "StateMachine": {"Id": execution.machine_arn, "Name": execution.machine_name}}
-
-
-def iso_time(at: int) -> str:
-    """A time as the context object shows it.  Example: ``iso_time(0) == "1970-01-01T00:00:00.000Z"``"""
-    moment = datetime.fromtimestamp(at / 1000, UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{at % 1000:03d}Z"

@@ -31,7 +31,9 @@ class Choice:
     @classmethod
     def compile(cls, name: str, spec: Mapping[str, Any], language: Language, sub: CompileMachine) -> Choice:  # noqa: ARG003
         """See `State.compile`."""
-        rules = tuple((language.rule(rule), rule["Next"]) for rule in spec["Choices"])
+        rules = tuple(
+            (language.rule(rule, f"Choices[{index}]"), rule["Next"]) for index, rule in enumerate(spec["Choices"])
+        )
         return cls(name, language.dataflow(spec), rules, spec.get("Default"))
 
     def enter(self, turn: Turn) -> Outcome:

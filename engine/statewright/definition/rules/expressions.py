@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from statewright.definition.problem import Pointer
-from statewright.definition.rules.fields import parts
+from statewright.definition.rules.fields import NUMBERS, parts
 from statewright.definition.rules.rule import Finding, rule
-from statewright.definition.scopes import Definition, Scope, State, strings
+from statewright.definition.scopes import Definition, Scope, State, has_placeholder, strings
+from statewright.lang import jmespath, jsonata
+from statewright.lang.expression import source
+from statewright.lang.syntax import PathSyntaxError
 
 _MAX_NAME = 80
+_COMPILERS: Final[dict[str, Callable[[str], object]]] = {
+    "JSONata": jsonata.compile_expression,
+    "JMESPath": jmespath.compile_expression,
+}
 _FIELDS = (
     "Arguments",
     "Output",
@@ -22,7 +30,10 @@ _FIELDS = (
     "Error",
     "Cause",
     "Timestamp",
+    "Credentials",
+    *sorted(NUMBERS),
 )
+"""The fields that may be or hold expressions."""
 
 
 def _assigned(state: State) -> Iterator[tuple[Pointer, str]]:
@@ -86,12 +97,37 @@ def unclosed_expression(definition: Definition) -> Iterator[Finding]:
                 for place, text in strings(value.get(field), (*pointer, field)):
                     stripped = text.strip()
                     almost = stripped.startswith("{%") or stripped.endswith("%}")
-                    if almost and not _is_expression(text):
+                    if almost and source(text) is None:
                         yield Finding(place, "This is taken as text: an expression begins with {% and ends with %}")
 
 
-def _is_expression(text: str) -> bool:
-    return len(text) >= 4 and text.startswith("{%") and text.endswith("%}")
+@rule("EXPRESSION_SYNTAX", "error", "an expression cannot be read")
+def expression_syntax(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states:
+        compile_expression = _COMPILERS.get(state.language)
+        for pointer, value in parts(state) if compile_expression else ():
+            for field in _FIELDS:
+                for place, text in strings(value.get(field), (*pointer, field)):
+                    expression = None if has_placeholder(text) else source(text)
+                    if compile_expression is None or expression is None:
+                        continue
+                    try:
+                        compile_expression(expression)
+                    except PathSyntaxError as error:
+                        offset = 2 + len(text[2:]) - len(text[2:].lstrip()) + error.position
+                        message = f"This is not a {state.language} expression"
+                        yield Finding(place, message, error.message, offset=offset)
+
+
+@rule("NOT_ON_AWS", "info", "AWS does not have this query language")
+def not_on_aws(definition: Definition) -> Iterator[Finding]:
+    """JMESPath is an addition of this engine; reported where it is asked for."""
+    owners = [(scope.pointer, scope.value) for scope in definition.scopes]
+    owners += [(state.pointer, state.value) for state in definition.states]
+    for pointer, value in owners:
+        if value.get("QueryLanguage") == "JMESPath":
+            message = "The query language JMESPath is not available on AWS"
+            yield Finding((*pointer, "QueryLanguage"), message)
 
 
 @rule("EXPRESSION_IN_JSONPATH", "warning", "a state in JSONPath has an expression, which it does not evaluate")
@@ -100,6 +136,6 @@ def expression_in_jsonpath(definition: Definition) -> Iterator[Finding]:
         for pointer, value in parts(state) if state.language == "JSONPath" else ():
             for field in ("Parameters", "ResultSelector", "ItemSelector", "Assign", "Result", "Error", "Cause"):
                 for place, text in strings(value.get(field), (*pointer, field)):
-                    if _is_expression(text):
+                    if source(text) is not None:
                         hint = 'set "QueryLanguage": "JSONata" for the state'
                         yield Finding(place, "This is taken as text: the state's query language is JSONPath", hint)

@@ -33,10 +33,12 @@ _EXCLUSIVE = (
     ("MaxItemsPerBatch", "MaxItemsPerBatchPath"),
     ("MaxInputBytesPerBatch", "MaxInputBytesPerBatchPath"),
 )
-_NUMBERS = frozenset(
+NUMBERS = frozenset(
     "Seconds TimeoutSeconds HeartbeatSeconds MaxConcurrency ToleratedFailureCount ToleratedFailurePercentage MaxItems "
     "MaxItemsPerBatch MaxInputBytesPerBatch".split()
 )
+"""The fields that are numbers."""
+
 _WAITS = ("Seconds", "SecondsPath", "Timestamp", "TimestampPath")
 
 
@@ -91,7 +93,7 @@ def misplaced_language(definition: Definition) -> Iterator[Finding]:
 def expression_for_number(definition: Definition) -> Iterator[Finding]:
     for state in definition.states:
         for pointer, value in parts(state) if state.language == "JSONPath" else ():
-            for name in _NUMBERS.intersection(value):
+            for name in NUMBERS.intersection(value):
                 if isinstance(value[name], str) and not has_placeholder(value[name]):
                     hint = f"expressions need the query language JSONata; in JSONPath use {name}Path"
                     yield Finding((*pointer, name), "Expected value of type Integer", hint)
