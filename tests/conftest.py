@@ -1,13 +1,35 @@
-"""What tests of several rooms share: one embedded server per session."""
+"""What tests of several rooms share: coroutines as tests, and one embedded server per session."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Iterator
 
 import pytest
 
 from statewright.store import start_embedded, stop_embedded
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run coroutine functions, each in a loop of its own, in which fixtures with a coroutine `close` are closed."""
+    function = pyfuncitem.obj
+    if not inspect.iscoroutinefunction(function):
+        return None
+    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
+
+    async def main() -> None:
+        try:
+            async with asyncio.timeout(30):
+                await function(**arguments)
+        finally:
+            for argument in arguments.values():
+                if inspect.iscoroutinefunction(close := getattr(argument, "close", None)):
+                    await close()
+
+    asyncio.run(main())
+    return True
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
 """The same store and clock as for the drive's tests."""
 
-from tests.drive.conftest import pytest_pyfunc_call, site
+from tests.drive.conftest import site
 
-__all__ = ["pytest_pyfunc_call", "site"]
+__all__ = ["site"]

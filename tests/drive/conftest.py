@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,22 +13,6 @@ import redis
 from statewright import AsyncEngine, Description, VirtualClock
 from statewright.drive import Worker
 from statewright.tasks import Handler
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run coroutine functions, each in a loop of its own."""
-    function = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(function):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
-
-    async def main() -> None:
-        async with asyncio.timeout(30):
-            await function(**arguments)
-
-    asyncio.run(main())
-    return True
 
 
 class Site:

@@ -6,7 +6,6 @@ Tests are coroutine functions; `stores` opens stores that are closed when the te
 from __future__ import annotations
 
 import asyncio
-import inspect
 import os
 import shutil
 import socket
@@ -46,26 +45,6 @@ class Stores:
     async def close(self) -> None:
         for store in self.opened:
             await store.close()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
-    """Run coroutine functions, each in a loop of its own."""
-    function = pyfuncitem.obj
-    if not inspect.iscoroutinefunction(function):
-        return None
-    arguments = {name: pyfuncitem.funcargs[name] for name in inspect.signature(function).parameters}
-
-    async def main() -> None:
-        try:
-            async with asyncio.timeout(60):
-                await function(**arguments)
-        finally:
-            if isinstance(stores := arguments.get("stores"), Stores):
-                await stores.close()
-
-    asyncio.run(main())
-    return True
 
 
 def redis_binary() -> str:

@@ -22,6 +22,7 @@ __all__ = [
     "CompileMachine",
     "Exited",
     "Failed",
+    "Immediate",
     "Machine",
     "Outcome",
     "Parked",
@@ -144,6 +145,18 @@ class State(Protocol):
 
     def resume(self, turn: Turn, event: Event) -> Outcome:
         """Take what a parked state waited for."""
+
+
+class Immediate:
+    """What states have in common that are done when they are entered: nothing to retry, to catch or to resume."""
+
+    __slots__ = ()
+    retry: ClassVar[tuple[Retrier, ...]] = ()
+    catch: ClassVar[tuple[Catcher, ...]] = ()
+
+    def resume(self, turn: Turn, event: Event) -> Outcome:
+        """Never called: the state does not park."""
+        raise NotImplementedError
 
 
 @dataclass(slots=True)

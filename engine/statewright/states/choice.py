@@ -8,15 +8,13 @@ from typing import Any, ClassVar
 
 from statewright.errors import runtime_error
 from statewright.lang.dataflow import Dataflow, Language, Rule
-from statewright.model import Event
-from statewright.recovery import Retrier
-from statewright.states.base import Catcher, CompileMachine, Outcome, Turn
+from statewright.states.base import CompileMachine, Immediate, Outcome, Turn
 
 __all__ = ["Choice"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Immediate):
     """Branches on its input."""
 
     type: ClassVar[str] = "Choice"
@@ -25,8 +23,6 @@ class Choice:
     rules: tuple[tuple[Rule, str], ...]
     default: str | None
     next: str | None = None
-    retry: tuple[Retrier, ...] = ()
-    catch: tuple[Catcher, ...] = ()
 
     @classmethod
     def compile(cls, name: str, spec: Mapping[str, Any], language: Language, sub: CompileMachine) -> Choice:  # noqa: ARG003
@@ -48,7 +44,3 @@ class Choice:
             # "States.NoChoiceMatched" is the specification's name; AWS reports States.Runtime.
             raise runtime_error("Failed to transition out of the state. The state does not point to a next state.")
         return turn.exit(scope, effective, self.default)
-
-    def resume(self, turn: Turn, event: Event) -> Outcome:  # pragma: no cover - never parks
-        """A Choice state never waits."""
-        raise NotImplementedError

@@ -8,16 +8,14 @@ from typing import Any, ClassVar
 
 from statewright.errors import StatesError
 from statewright.lang.dataflow import Dataflow, Language, Value
-from statewright.model import Event
-from statewright.recovery import Retrier
-from statewright.states.base import Catcher, CompileMachine, Failed, Outcome, Turn
+from statewright.states.base import CompileMachine, Failed, Immediate, Outcome, Turn
 from statewright.values import Json
 
 __all__ = ["Fail", "Pass", "Succeed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(Immediate):
     """Passes its input, or a fixed `Result`, on."""
 
     type: ClassVar[str] = "Pass"
@@ -25,8 +23,6 @@ class Pass:
     flow: Dataflow
     next: str | None
     result: tuple[Json] | None  # in a tuple: null is a result, absent is not
-    retry: tuple[Retrier, ...] = ()
-    catch: tuple[Catcher, ...] = ()
 
     @classmethod
     def compile(cls, name: str, spec: Mapping[str, Any], language: Language, sub: CompileMachine) -> Pass:  # noqa: ARG003
@@ -40,21 +36,15 @@ class Pass:
         arguments = self.flow.arguments(scope, self.flow.effective(scope))
         return turn.exit(scope, arguments if self.result is None else self.result[0], self.next)
 
-    def resume(self, turn: Turn, event: Event) -> Outcome:  # pragma: no cover - never parks
-        """A Pass state never waits."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, slots=True)
-class Succeed:
+class Succeed(Immediate):
     """Ends its machine successfully."""
 
     type: ClassVar[str] = "Succeed"
     name: str
     flow: Dataflow
     next: str | None = None
-    retry: tuple[Retrier, ...] = ()
-    catch: tuple[Catcher, ...] = ()
 
     @classmethod
     def compile(cls, name: str, spec: Mapping[str, Any], language: Language, sub: CompileMachine) -> Succeed:  # noqa: ARG003
@@ -66,13 +56,9 @@ class Succeed:
         scope = turn.scope()
         return turn.exit(scope, self.flow.effective(scope), None)
 
-    def resume(self, turn: Turn, event: Event) -> Outcome:  # pragma: no cover - never parks
-        """A Succeed state never waits."""
-        raise NotImplementedError
-
 
 @dataclass(frozen=True, slots=True)
-class Fail:
+class Fail(Immediate):
     """Ends its machine with an error; it has an Entered event but no Exited one (recorded)."""
 
     type: ClassVar[str] = "Fail"
@@ -81,8 +67,6 @@ class Fail:
     error: Value | None
     cause: Value | None
     next: str | None = None
-    retry: tuple[Retrier, ...] = ()
-    catch: tuple[Catcher, ...] = ()
 
     @classmethod
     def compile(cls, name: str, spec: Mapping[str, Any], language: Language, sub: CompileMachine) -> Fail:  # noqa: ARG003
@@ -95,7 +79,3 @@ class Fail:
         error = self.error and self.error(scope, scope.input)
         cause = self.cause and self.cause(scope, scope.input)
         return Failed(StatesError(error, cause, in_state=False))
-
-    def resume(self, turn: Turn, event: Event) -> Outcome:  # pragma: no cover - never parks
-        """A Fail state never waits."""
-        raise NotImplementedError
