@@ -16,6 +16,7 @@ FLOORS = {
     "statewright.model": 0,
     "statewright.errors": 0,
     "statewright.values": 0,
+    "statewright.arn": 0,
     "statewright.recovery": 1,
     "statewright.history": 1,
     "statewright.lang": 2,
@@ -24,9 +25,11 @@ FLOORS = {
     "statewright.definition": 5,
     "statewright.tasks": 6,
     "statewright.store": 6,
+    "statewright.deployment": 6,
     "statewright.drive": 7,
-    "statewright": 8,  # api and all else that lies directly in the package
-    "statewright_cli": 9,
+    "statewright.api": 8,
+    "statewright": 9,  # the public names
+    "statewright_cli": 10,
 }
 """Longest prefix wins; a module may import from its own floor's room and from rooms on lower floors."""
 

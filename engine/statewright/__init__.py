@@ -9,8 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from statewright.api import ActivityTask, AsyncEngine, Started
-    from statewright.blocking import Engine
+    from statewright.api import ActivityTask, AsyncEngine, Engine, Started
     from statewright.deployment import InvalidDefinitionError
     from statewright.drive import VirtualClock
     from statewright.errors import DefinitionError, StatesError, StatewrightError
@@ -41,8 +40,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "api": ("ActivityTask", "AsyncEngine", "Started"),
-    "blocking": ("Engine",),
+    "api": ("ActivityTask", "AsyncEngine", "Engine", "Started"),
     "deployment": ("InvalidDefinitionError",),
     "drive": ("VirtualClock",),
     "errors": ("DefinitionError", "StatesError", "StatewrightError"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 import os
 import signal
@@ -258,3 +259,13 @@ async def test_history_from_a_place_on(site: Site) -> None:
             await engine.wait(run.arn)
         assert [event["id"] for event in await engine.history(run.arn, after=2)] == [3, 4]
         assert [event["id"] for event in await engine.history(run.arn, after=1, limit=1, reverse=True)] == [3]
+
+
+def test_the_engine_without_an_event_loop_has_every_call() -> None:
+    calls = {name: call for name, call in inspect.getmembers(AsyncEngine) if not name.startswith("_")}
+    own = {"new_worker", "store"}  # parts of an event loop's world
+    assert set(calls) - own <= set(dir(Engine))
+    for name, call in calls.items():
+        if inspect.iscoroutinefunction(call) and name not in ("open", "close", "run_worker"):
+            assert inspect.signature(getattr(Engine, name)) == inspect.signature(call)
+            assert getattr(Engine, name).__doc__ == call.__doc__

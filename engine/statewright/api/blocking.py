@@ -14,7 +14,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
-from statewright.api import AsyncEngine
+from statewright.api.engine import AsyncEngine
 from statewright.errors import StatewrightError
 from statewright.tasks import Handler
 

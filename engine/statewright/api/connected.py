@@ -1,0 +1,115 @@
+"""What every part of the API stands on: the settings of an engine and its open store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from statewright.arn import Arns, execution_id
+from statewright.drive import Clock, Programs, ServerClock, VirtualClock
+from statewright.drive.doorbell import Doorbell
+from statewright.errors import StatewrightError
+from statewright.model import Limits
+from statewright.store import open_store
+from statewright.store.verbs import Store
+from statewright.tasks import Handler, Registry, Tokens
+from statewright.values import Json, Payload, check, encode
+
+__all__ = ["Connected", "Opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What an engine has while it is open, in the event loop it was opened in."""
+
+    store: Store
+    programs: Programs
+    tokens: Tokens
+    doorbell: Doorbell
+    loop: asyncio.AbstractEventLoop
+
+
+class Connected:
+    """Settings and store of an engine; arguments of `AsyncEngine`."""
+
+    def __init__(
+        self,
+        store: str | None = None,
+        *,
+        data_dir: str | Path | None = None,
+        tasks: Mapping[str, Handler] | None = None,
+        limits: Limits | None = None,
+        concurrency: int = 256,
+        threads: int = 32,
+        lease_seconds: float = 9.0,
+        region: str = "us-east-1",
+        account: str = "000000000000",
+        clock: VirtualClock | None = None,
+    ) -> None:
+        self._url = store
+        self._data_dir = Path(data_dir if data_dir is not None else ".statewright")
+        self._virtual = clock
+        self._clock: Clock = clock or ServerClock()
+        self._limits = limits or Limits()
+        self._working = {"concurrency": concurrency, "threads": threads, "lease_seconds": lease_seconds}
+        self.arns = Arns(region, account)
+        self.registry = Registry(tasks, region=region, account=account)
+        self._opened: Opened | None = None
+
+    async def open(self) -> None:
+        """Connect to the store; with an embedded one, start its server or join it.  Done by ``async with``.
+
+        Raises StatewrightError if there is no server, or none that can be used.
+        """
+        if self._opened is None:
+            store = await open_store(self._url, self._data_dir, clock=self._virtual)
+            self._clock.observe(await store.now())
+            loop = asyncio.get_running_loop()
+            self._opened = Opened(store, Programs(store), Tokens(await store.secret()), Doorbell(store), loop)
+
+    async def close(self) -> None:
+        """Close all connections.  Executions stay where they are in the store."""
+        if self._opened is not None:
+            opened, self._opened = self._opened, None
+            await opened.store.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.close()
+
+    @property
+    def _open(self) -> Opened:
+        if self._opened is None:
+            raise StatewrightError("NotOpen", "the engine is not open: use it as `async with AsyncEngine(…) as engine`")
+        if asyncio.get_running_loop() is not self._opened.loop:
+            raise StatewrightError("WrongLoop", "the engine was opened in another event loop: open one in each")
+        return self._opened
+
+    @property
+    def store(self) -> Store:
+        """The open store, for what this API does not offer."""
+        return self._open.store
+
+    async def health(self) -> dict[str, Any]:
+        """What the store's server is and how it is set (see `Store.health`)."""
+        return await self._open.store.health()
+
+    def _id(self, execution: str) -> str:
+        return execution_id(*self.arns.execution_names(execution))
+
+    def _payload(self, value: Json, code: str) -> Payload:
+        """A caller's JSON value; StatewrightError `code` if it is none, or too large."""
+        try:
+            check(value)
+            text = encode(value)
+        except ValueError as error:
+            raise StatewrightError(code, f"not JSON: {error}") from None
+        if len(text.encode()) > self._limits.payload_bytes:
+            raise StatewrightError(code, f"larger than {self._limits.payload_bytes} bytes")
+        return Payload.parse(text)

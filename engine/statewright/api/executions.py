@@ -1,0 +1,142 @@
+"""Executions: starting, asking, stopping, waiting for the end."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from statewright.api.machines import StateMachines
+from statewright.api.workers import Workers
+from statewright.arn import check_name, execution_id
+from statewright.drive import callbacks
+from statewright.drive.starting import start_execution
+from statewright.errors import StatewrightError
+from statewright.history import render
+from statewright.model import Execution
+from statewright.store.verbs import Description
+from statewright.values import Json
+
+__all__ = ["Executions", "Started"]
+
+Events: TypeAlias = list[dict[str, Any]]
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """Answer of `start`: the execution's ARN and name, when it started (ms), and whether it was running already."""
+
+    arn: str
+    name: str
+    started_at: int
+    duplicate: bool
+
+
+class Executions(Workers, StateMachines):
+    """Executions of state machines, taken up at once by a worker of this engine where there is one."""
+
+    async def start(self, machine: str, input: Json = None, *, name: str | None = None) -> Started:  # noqa: A002
+        """Start an execution.  Again under the same name and with the same input, while it runs, changes nothing
+        (an EXPRESS execution is always a new one).
+
+        Arguments:
+            machine: name or ARN.
+            input: a JSON value; None: an empty object.
+            name: of the execution, unique in its state machine; None: a new one.
+
+        Raises StatewrightError StateMachineDoesNotExist, ExecutionAlreadyExists, InvalidName, InvalidExecutionInput.
+        """
+        name = check_name(name) if name is not None else str(uuid.uuid4())
+        record = await self.machine(machine)
+        value = {} if input is None else input
+        known_as = f"{name}:{uuid.uuid4()}" if record.type == "EXPRESS" else name
+        execution = Execution(
+            id=execution_id(record.name, known_as),
+            arn=self.arns.execution(record.name, known_as),
+            name=name,
+            machine_arn=record.arn,
+            machine_name=record.name,
+            definition=record.hash,
+            input=self._payload(value, "InvalidExecutionInput"),
+            started_at=self._clock.now(),
+            role_arn=record.role_arn,
+            type=record.type,
+        )
+        worker = self._crew.taker(record.name)
+        created = await start_execution(self._open.store, self._open.programs, self._clock, execution, worker)
+        if created.outcome == "EXISTS":
+            raise StatewrightError("ExecutionAlreadyExists", f"Execution Already Exists: '{execution.arn}'")
+        return Started(execution.arn, name, created.started_at, created.outcome == "DUP")
+
+    async def describe(self, execution: str) -> Description:
+        """An execution by ARN or ``machine:name``; StatewrightError ExecutionDoesNotExist."""
+        description = await self._open.store.describe(self._id(execution))
+        if description is None:
+            arn = self.arns.execution(*self.arns.execution_names(execution))
+            raise StatewrightError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+        return description
+
+    async def list(
+        self, machine: str | None = None, status: str | None = None, *, limit: int = 100, start: int = 0
+    ) -> list[Description]:
+        """Executions, most recent first: `limit` of them from the place `start` on.
+
+        Arguments:
+            machine: name or ARN of their state machine; None: any.
+            status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED; None: any.
+        """
+        name = None if machine is None else self.arns.machine_name(machine)
+        found, _ = await self._open.store.executions(name, status, start, limit)
+        return found
+
+    async def history(
+        self, execution: str, *, reverse: bool = False, limit: int | None = None, after: int = 0
+    ) -> Events:
+        """Events of an execution as GetExecutionHistory of the AWS SDK for Python shows them.
+
+        Arguments:
+            reverse: latest first.
+            limit: at most so many; None: all.
+            after: leave out the first `after` of them (with `reverse`: the last).
+        """
+        await self.describe(execution)
+        id_ = self._id(execution)
+        events: Events = []
+        while limit is None or len(events) < limit:
+            count = _PAGE if limit is None else min(_PAGE, limit - len(events))
+            page = await self._open.store.history(id_, after + len(events), count, reverse=reverse)
+            events += [render(event) for event in page.events]
+            if len(page.events) < count:
+                break
+        return events
+
+    async def stop(self, execution: str, error: str | None = None, cause: str | None = None) -> Description:
+        """Stop an execution: ABORTED with `error` and `cause`, unless it has ended before.  Running handlers are
+        cancelled, those of other workers when they next extend their lease."""
+        id_, opened = self._id(execution), self._open
+        await callbacks.stop(opened.store, opened.programs, id_, error, cause, self._limits)
+        self._crew.forget(id_)
+        return await self.describe(execution)
+
+    async def wait(self, execution: str, timeout: float | None = None) -> Description:
+        """Wait until an execution has ended, at most `timeout` seconds; TimeoutError after that."""
+        async with asyncio.timeout(timeout):
+            while True:
+                await self._open.store.watch_end(self._id(execution))
+                description = await self.describe(execution)
+                if description.status != "RUNNING":
+                    return description
+
+    async def run(
+        self,
+        machine: str,
+        input: Json = None,  # noqa: A002
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+    ) -> Description:
+        """Start an execution, work on it (unless a worker of this engine does already) and wait for its end."""
+        async with self._crew.serving(self.arns.machine_name(machine)):
+            return await self.wait((await self.start(machine, input, name=name)).arn, timeout)
