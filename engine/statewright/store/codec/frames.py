@@ -1,52 +1,24 @@
-"""How frames, forks, signals and history are written down: compact msgpack, with every payload as the text it is.
-
-Records are arrays whose last members may be missing: a newer version appends members with defaults and still reads
-what an older one wrote.  Variables are one JSON text, so that numbers keep all their digits.
-"""
+"""How frames, their forks and what identifies an execution are written down."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
-from statewright.errors import StatesError
-from statewright.model import (
-    EndExecution,
-    Execution,
-    Finish,
-    Fork,
-    Frame,
-    HistoryEvent,
-    Item,
-    Phase,
-    StartTask,
-    StartTimer,
-    Step,
-    TaskKind,
-    TaskOrder,
-    TimerKind,
-)
-from statewright.recovery import error_output
-from statewright.store.verbs import Signal
+from statewright.model import Execution, Fork, Frame, Item, Phase, TaskKind, TaskOrder
 from statewright.values import Json, Payload, decode, encode
 
 __all__ = [
-    "decode_event",
     "decode_execution",
     "decode_fork",
     "decode_frame",
-    "decode_signal",
     "encode_execution",
     "encode_fork",
     "encode_frame",
-    "encode_signal",
-    "encode_step",
     "first_frame",
     "forked_epoch",
     "item_fields",
-    "optional",
 ]
 
 
@@ -99,29 +71,10 @@ class _Execution(msgspec.Struct, array_like=True):
     type: str = "STANDARD"
 
 
-class _Signal(msgspec.Struct, array_like=True):
-    kind: str
-    epoch: int = 0
-    timer: str | None = None
-    output: str | None = None
-    error: str | None = None
-    cause: str | None = None
-    failed: bool = False
-    worker: str | None = None
-
-
-def _text_of(value: Any) -> str:
-    if isinstance(value, Payload):
-        return value.text
-    raise TypeError(f"a {type(value).__name__} cannot be stored")
-
-
-_pack = msgspec.msgpack.Encoder(enc_hook=_text_of).encode
+_pack = msgspec.msgpack.Encoder().encode
 _frame = msgspec.msgpack.Decoder(_Frame).decode
 _fork = msgspec.msgpack.Decoder(_Fork).decode
 _execution = msgspec.msgpack.Decoder(_Execution).decode
-_signal = msgspec.msgpack.Decoder(_Signal).decode
-_event = msgspec.msgpack.Decoder(tuple[str, dict[str, Any] | None]).decode
 
 
 def _variables(variables: Mapping[str, Json]) -> str:
@@ -306,92 +259,3 @@ def decode_execution(id: str, started_at: int, body: bytes) -> Execution:  # noq
         role_arn=e.role_arn,
         type=e.type,
     )
-
-
-def encode_signal(signal: Signal) -> bytes:
-    """An inbox entry that carries more than the scripts can write themselves."""
-    s = signal
-    return b"S" + _pack(_Signal(s.kind, s.epoch, s.timer, s.output, s.error, s.cause, s.failed, s.worker))
-
-
-def decode_signal(entry: bytes) -> Signal:
-    """An inbox entry; those the scripts write are ``T<epoch>:<timer>``, ``J<epoch>`` and ``K<epoch>:<worker>``."""
-    kind, rest = entry[:1], entry[1:]
-    if kind == b"S":
-        s = _signal(rest)
-        timer = TimerKind(s.timer) if s.timer else None
-        return Signal(s.kind, s.epoch, timer, s.output, s.error, s.cause, s.failed, s.worker)
-    epoch, _, text = rest.decode().partition(":")
-    if kind == b"T":
-        return Signal("timer", int(epoch), TimerKind(text))
-    if kind == b"K":
-        return Signal("taken", int(epoch), worker=text)
-    return Signal("joined", int(epoch))
-
-
-def decode_event(id: int, record: bytes) -> tuple[int, int, int, str, dict[str, Any] | None]:  # noqa: A002
-    """A history record, ``<previous>,<ms>,<msgpack>``, as (id, previous, ms, type, details)."""
-    previous, at, body = record.split(b",", 2)
-    kind, details = _event(body)
-    return id, int(previous), int(at), kind, details
-
-
-def _place(event: HistoryEvent) -> str:
-    """What an event follows, if it says so, after an ``s`` for a side event."""
-    return ("s" if event.side else "") + ("" if event.previous is None else str(event.previous))
-
-
-def encode_step(step: Step) -> list[str | bytes | int]:
-    """A step as the arguments that ``lua/apply.lua`` reads.
-
-    Raises ValueError if a payload is not JSON, TypeError if history details hold what cannot be stored.
-    """
-    frame = step.frame
-    arguments: list[str | bytes | int] = [
-        encode_frame(frame),
-        frame.phase,
-        frame.epoch,
-        step.entered or 0,
-        len(step.history),
-    ]
-    for event in step.history:
-        arguments += (_place(event), _pack((event.type, event.details)))
-    for command in step.commands:
-        match command:
-            case StartTimer(kind, delay, due):
-                arguments += ("timer", kind, "" if due is None else due, delay)
-            case StartTask(order):
-                if order.kind is TaskKind.ACTIVITY:
-                    arguments += ("activity", order.resource)
-            case Fork() as fork:
-                is_map = int(fork.map_name is not None)
-                arguments += ("fork", fork.epoch, fork.length, fork.window, fork.tolerance, is_map, encode_fork(fork))
-            case Finish(_, error, cause, failed):
-                arguments += ("finish", int(failed), _result(command), _optional(error), _optional(cause))
-            case EndExecution(status, output, error, cause):
-                text = output.text if output is not None else None
-                arguments += ("end", status, _optional(text), _optional(error), _optional(cause))
-    if step.keep_timers:
-        arguments.append("keep")
-    for child in step.drop:
-        arguments += ("drop", child)
-    for epoch in step.closed:
-        arguments += ("close", epoch)
-    return arguments
-
-
-def _result(finish: Finish) -> str:
-    """What a join keeps of a child: its output, or the Error Output of its failure (specification, "Errors")."""
-    if not finish.failed:
-        return finish.output.text if finish.output is not None else "null"
-    return encode(error_output(StatesError(finish.error or "", finish.cause)))
-
-
-def _optional(text: str | None) -> str:
-    """None and text, told apart by a first character."""
-    return "" if text is None else "=" + text
-
-
-def optional(field: bytes | None) -> str | None:
-    """What `_optional` wrote: None for a missing or empty field."""
-    return field[1:].decode() if field else None

@@ -1,0 +1,36 @@
+"""How frames, forks, signals and history are written down: compact msgpack, with every payload as the text it is.
+
+Records are arrays whose last members may be missing: a newer version appends members with defaults and still reads
+what an older one wrote.  Variables are one JSON text, so that numbers keep all their digits.
+"""
+
+from statewright.store.codec.frames import (
+    decode_execution,
+    decode_fork,
+    decode_frame,
+    encode_execution,
+    encode_fork,
+    encode_frame,
+    first_frame,
+    forked_epoch,
+    item_fields,
+)
+from statewright.store.codec.signals import decode_signal, encode_signal
+from statewright.store.codec.steps import decode_event, encode_step, optional
+
+__all__ = [
+    "decode_event",
+    "decode_execution",
+    "decode_fork",
+    "decode_frame",
+    "decode_signal",
+    "encode_execution",
+    "encode_fork",
+    "encode_frame",
+    "encode_signal",
+    "encode_step",
+    "first_frame",
+    "forked_epoch",
+    "item_fields",
+    "optional",
+]

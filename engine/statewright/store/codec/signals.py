@@ -1,0 +1,46 @@
+"""How the entries of a frame's inbox are written down."""
+
+from __future__ import annotations
+
+import msgspec
+
+from statewright.model import TimerKind
+from statewright.store.verbs import Signal
+
+__all__ = ["decode_signal", "encode_signal"]
+
+
+class _Signal(msgspec.Struct, array_like=True):
+    kind: str
+    epoch: int = 0
+    timer: str | None = None
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+    failed: bool = False
+    worker: str | None = None
+
+
+_pack = msgspec.msgpack.Encoder().encode
+_signal = msgspec.msgpack.Decoder(_Signal).decode
+
+
+def encode_signal(signal: Signal) -> bytes:
+    """An inbox entry that carries more than the scripts can write themselves."""
+    s = signal
+    return b"S" + _pack(_Signal(s.kind, s.epoch, s.timer, s.output, s.error, s.cause, s.failed, s.worker))
+
+
+def decode_signal(entry: bytes) -> Signal:
+    """An inbox entry; those the scripts write are ``T<epoch>:<timer>``, ``J<epoch>`` and ``K<epoch>:<worker>``."""
+    kind, rest = entry[:1], entry[1:]
+    if kind == b"S":
+        s = _signal(rest)
+        timer = TimerKind(s.timer) if s.timer else None
+        return Signal(s.kind, s.epoch, timer, s.output, s.error, s.cause, s.failed, s.worker)
+    epoch, _, text = rest.decode().partition(":")
+    if kind == b"T":
+        return Signal("timer", int(epoch), TimerKind(text))
+    if kind == b"K":
+        return Signal("taken", int(epoch), worker=text)
+    return Signal("joined", int(epoch))

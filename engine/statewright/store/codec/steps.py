@@ -1,0 +1,93 @@
+"""How a step is handed to ``lua/apply.lua``, and how the history it wrote is read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from statewright.errors import StatesError
+from statewright.model import EndExecution, Finish, Fork, HistoryEvent, StartTask, StartTimer, Step, TaskKind
+from statewright.recovery import error_output
+from statewright.store.codec.frames import encode_fork, encode_frame
+from statewright.values import Payload, encode
+
+__all__ = ["decode_event", "encode_step", "optional"]
+
+
+def _text_of(value: Any) -> str:
+    if isinstance(value, Payload):
+        return value.text
+    raise TypeError(f"a {type(value).__name__} cannot be stored")
+
+
+_pack = msgspec.msgpack.Encoder(enc_hook=_text_of).encode
+_event = msgspec.msgpack.Decoder(tuple[str, dict[str, Any] | None]).decode
+
+
+def decode_event(id: int, record: bytes) -> tuple[int, int, int, str, dict[str, Any] | None]:  # noqa: A002
+    """A history record, ``<previous>,<ms>,<msgpack>``, as (id, previous, ms, type, details)."""
+    previous, at, body = record.split(b",", 2)
+    kind, details = _event(body)
+    return id, int(previous), int(at), kind, details
+
+
+def _place(event: HistoryEvent) -> str:
+    """What an event follows, if it says so, after an ``s`` for a side event."""
+    return ("s" if event.side else "") + ("" if event.previous is None else str(event.previous))
+
+
+def encode_step(step: Step) -> list[str | bytes | int]:
+    """A step as the arguments that ``lua/apply.lua`` reads.
+
+    Raises ValueError if a payload is not JSON, TypeError if history details hold what cannot be stored.
+    """
+    frame = step.frame
+    arguments: list[str | bytes | int] = [
+        encode_frame(frame),
+        frame.phase,
+        frame.epoch,
+        step.entered or 0,
+        len(step.history),
+    ]
+    for event in step.history:
+        arguments += (_place(event), _pack((event.type, event.details)))
+    for command in step.commands:
+        match command:
+            case StartTimer(kind, delay, due):
+                arguments += ("timer", kind, "" if due is None else due, delay)
+            case StartTask(order):
+                if order.kind is TaskKind.ACTIVITY:
+                    arguments += ("activity", order.resource)
+            case Fork() as fork:
+                is_map = int(fork.map_name is not None)
+                arguments += ("fork", fork.epoch, fork.length, fork.window, fork.tolerance, is_map, encode_fork(fork))
+            case Finish(_, error, cause, failed):
+                arguments += ("finish", int(failed), _result(command), _optional(error), _optional(cause))
+            case EndExecution(status, output, error, cause):
+                text = output.text if output is not None else None
+                arguments += ("end", status, _optional(text), _optional(error), _optional(cause))
+    if step.keep_timers:
+        arguments.append("keep")
+    for child in step.drop:
+        arguments += ("drop", child)
+    for epoch in step.closed:
+        arguments += ("close", epoch)
+    return arguments
+
+
+def _result(finish: Finish) -> str:
+    """What a join keeps of a child: its output, or the Error Output of its failure (specification, "Errors")."""
+    if not finish.failed:
+        return finish.output.text if finish.output is not None else "null"
+    return encode(error_output(StatesError(finish.error or "", finish.cause)))
+
+
+def _optional(text: str | None) -> str:
+    """None and text, told apart by a first character."""
+    return "" if text is None else "=" + text
+
+
+def optional(field: bytes | None) -> str | None:
+    """What `_optional` wrote: None for a missing or empty field."""
+    return field[1:].decode() if field else None
