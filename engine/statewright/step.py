@@ -59,9 +59,10 @@ def begin(program: Program, execution: Execution) -> Step:
 
     Example: ``begin(program, execution).frame.phase is Phase.ENTER``
     """
-    frame = Frame("", "", "", program.machines[""].start_at, execution.input)
+    machine = program.machines[execution.entry]
+    frame = Frame("", machine.key, "", machine.start_at, execution.input)
     started = HistoryEvent("ExecutionStarted", {"input": execution.input, "roleArn": execution.role_arn}, previous=0)
-    if program.timeout_seconds is None:
+    if program.timeout_seconds is None or execution.entry:
         return Step(frame, (started,))
     return Step(frame, (started,), (StartTimer(TimerKind.EXECUTION, delay=program.timeout_seconds * 1000),))
 
@@ -116,7 +117,14 @@ def _enter(turn: Turn, event: Event) -> Outcome:
             return failed
     frame = turn.frame
     turn.frame = replace(
-        frame, visit=frame.visit + 1, entered_at=event.at, retries=(), task=None, fork=None, phase=Phase.ENTER
+        frame,
+        visit=frame.visit + 1,
+        entered_at=event.at,
+        retries=(),
+        task=None,
+        fork=None,
+        map_run=None,
+        phase=Phase.ENTER,
     )
     state = turn.state
     turn.record(f"{state.type}StateEntered", {"name": state.name, "input": frame.input})
@@ -137,14 +145,12 @@ def _begin_child(turn: Turn) -> Failed | None:
             at, input_ = turn.event.at, child.fork.input
             turn.frame = replace(child, machine=owner_key, state=owner_name, input=input_, entered_at=at)
             try:
-                begun = replace(begun, input=owner.select(turn))
+                begun = replace(begun, input=owner.select(turn, input_.value))
             except (StatesError, NotJsonError) as error:
                 failure = _located(turn, error)
                 turn.frame = begun
                 _tell(turn, failure, owner_name)
                 return Failed(failure)
-        if owner.distributed:  # its children are executions of their own: they see no variables (AWS documentation)
-            begun = replace(begun, variables={})
     turn.frame = begun
     return None
 
@@ -168,6 +174,7 @@ LEGAL: Final[dict[tuple[Phase, type[Event]], Callable[[Turn, Any], Outcome]]] = 
     (Phase.WAIT, TimerFired): _resume,
     (Phase.RETRY, TimerFired): _again,
     (Phase.JOIN, Joined): _resume,
+    (Phase.MAP_RUN, Joined): _resume,
 }
 """What may happen in which phase, and what is done about it."""
 
@@ -227,7 +234,7 @@ def _recover(turn: Turn, error: StatesError) -> Outcome:
         turn.command(StartTimer(TimerKind.RETRY, delay=delay))
         counts = tuple(count + (place == index) for place, count in enumerate(used))
         turn.keep_timers = False
-        return turn.park(Phase.RETRY, retries=counts, task=None, fork=None)
+        return turn.park(Phase.RETRY, retries=counts, task=None, fork=None, map_run=None)
     if error.announce is not None:
         turn.record(error.announce)
     turn.commands.clear()
@@ -249,7 +256,14 @@ def _recover(turn: Turn, error: StatesError) -> Outcome:
 def _move(turn: Turn, exited: Exited) -> None:
     assert exited.next is not None  # noqa: S101
     turn.frame = replace(
-        turn.frame, state=exited.next, input=exited.output, phase=Phase.ENTER, retries=(), task=None, fork=None
+        turn.frame,
+        state=exited.next,
+        input=exited.output,
+        phase=Phase.ENTER,
+        retries=(),
+        task=None,
+        fork=None,
+        map_run=None,
     )
 
 
@@ -269,31 +283,32 @@ def _conclude(turn: Turn, outcome: Outcome) -> Step:
         turn.entered,
         turn.drop,
         turn.closed,
+        turn.map_run,
         turn.keep_timers,
     )
 
 
 def _machine_succeeded(turn: Turn, output: Payload) -> None:
-    frame, owner = turn.frame, turn.machine.owner
+    frame = turn.frame
     turn.frame = replace(frame, phase=Phase.DONE)
-    if owner is None:
+    if frame.id == "":
         turn.record("ExecutionSucceeded", {"output": output})
         turn.command(EndExecution("SUCCEEDED", output))
         return
     if frame.item is not None:
-        turn.record("MapIterationSucceeded", {"name": owner[1], "index": frame.item.index}, side=True)
+        turn.record("MapIterationSucceeded", {"name": turn.owner, "index": frame.item.index}, side=True)
     turn.command(Finish(output))
 
 
 def _machine_failed(turn: Turn, error: StatesError) -> None:
-    frame, owner = turn.frame, turn.machine.owner
+    frame = turn.frame
     turn.frame = replace(frame, phase=Phase.DONE)
-    if owner is None:
+    if frame.id == "":
         turn.record("ExecutionFailed", _error_details(error.error, error.cause))
         turn.command(EndExecution("FAILED", error=error.error, cause=error.cause))
         return
     if frame.item is not None:
-        turn.record("MapIterationFailed", {"name": owner[1], "index": frame.item.index}, side=True)
+        turn.record("MapIterationFailed", {"name": turn.owner, "index": frame.item.index}, side=True)
     if frame.visit and turn.state.type == "Task":  # a failed ItemSelector ends a child before its first state
         turn.record("TaskStateAborted", side=True)  # recorded after a task that failed its branch or iteration
     turn.command(Finish(error=error.error, cause=error.cause, failed=True))
@@ -319,7 +334,7 @@ def _end_early(
 def _limit_history(turn: Turn) -> None:
     """The event that reaches the limit is the failure itself (measured on AWS: event 25,000 is ExecutionFailed)."""
     limit = turn.limits.history_events
-    if turn.event.base + len(turn.history) < limit or turn.machine.silent:
+    if turn.event.base + len(turn.history) < limit:
         return
     if isinstance(turn.commands[-1] if turn.commands else None, EndExecution):
         return
@@ -328,7 +343,7 @@ def _limit_history(turn: Turn) -> None:
     turn.commands.clear()
     turn.frame = replace(turn.frame, phase=Phase.DONE)
     turn.entered = None
-    if turn.machine.owner is None:
+    if turn.frame.id == "":
         turn.record("ExecutionFailed", _error_details("States.Runtime", cause))
         turn.command(EndExecution("FAILED", error="States.Runtime", cause=cause))
     else:

@@ -21,7 +21,6 @@ __all__ = ["LANGUAGES", "compile_definition"]
 LANGUAGES: Final[dict[str, Language]] = {language.name: language for language in (JSONPATH, JSONATA, JMESPATH)}
 """`QueryLanguage` to the language that makes a state's dataflow."""
 
-_NOT_YET: Final = ("ItemReader", "ItemBatcher", "ResultWriter")
 _DEPTH: Final = 30
 _TEXTS: Final = frozenset(
     "Comment Result Parameters ResultSelector ItemSelector Arguments Output Assign Credentials Error Cause Variable "
@@ -42,7 +41,7 @@ def compile_definition(definition: Mapping[str, Any], *, type: str = "STANDARD")
     Example: ``compile_definition({"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}).machines[""].start_at == "A"``
     """
     machines: dict[str, Machine] = {}
-    _Compiler(machines).machine(definition, "", None, "JSONPath", False, 0)
+    _Compiler(machines).machine(definition, "", None, "JSONPath", 0)
     return Program(machines, definition.get("TimeoutSeconds"), type)
 
 
@@ -56,7 +55,6 @@ class _Compiler:
         key: str,
         owner: tuple[str, str] | None,
         language: str,
-        silent: bool,
         depth: int,
     ) -> str:
         """Compile one (sub-)machine and, through its states, those inside it; `language` is the one around it."""
@@ -68,13 +66,13 @@ class _Compiler:
             # AWS takes a QueryLanguage that was put among the states for the machine's own (real definitions do that).
             misplaced = states.pop("QueryLanguage") if isinstance(states.get("QueryLanguage"), str) else None
             language = spec.get("QueryLanguage") or misplaced or language
-            compiled = {name: self.state(name, state, key, language, silent, depth) for name, state in states.items()}
-            self.machines[key] = Machine(key, spec["StartAt"], compiled, owner, silent)
+            compiled = {name: self.state(name, state, key, language, depth) for name, state in states.items()}
+            self.machines[key] = Machine(key, spec["StartAt"], compiled, owner)
         except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise DefinitionError(f"The definition is malformed ({error!r}); lint says what is wrong", key) from None
         return key
 
-    def state(self, name: str, spec: Mapping[str, Any], key: str, language: str, silent: bool, depth: int) -> State:
+    def state(self, name: str, spec: Mapping[str, Any], key: str, language: str, depth: int) -> State:
         """Compile one state with the language it is written in."""
         where = f"{key}/States/{name}"
         if not isinstance(spec, Mapping):
@@ -83,14 +81,11 @@ class _Compiler:
         if wanted not in LANGUAGES:
             raise DefinitionError(f"There is no QueryLanguage {wanted!r} (there are: {', '.join(LANGUAGES)})", where)
         _refuse_placeholders(spec, where)
-        for field in _NOT_YET:
-            if field in spec:
-                raise DefinitionError(f"{field} is not supported yet", where)
         if spec.get("Type") not in TYPES:
             raise DefinitionError(f"There is no state type {spec.get('Type')!r}", where)
 
-        def sub(inner: Mapping[str, Any], field: str, inner_silent: bool) -> str:
-            return self.machine(inner, f"{where}/{field}", (key, name), language, silent or inner_silent, depth + 1)
+        def sub(inner: Mapping[str, Any], field: str) -> str:
+            return self.machine(inner, f"{where}/{field}", (key, name), language, depth + 1)
 
         try:
             return TYPES[spec["Type"]].compile(name, spec, LANGUAGES[wanted], sub)

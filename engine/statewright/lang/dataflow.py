@@ -10,6 +10,7 @@ effective input (JSONPath: after InputPath) or the state's result.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,7 +18,7 @@ from typing import Any, Protocol
 from statewright.lang.scope import Scope
 from statewright.values import Json
 
-__all__ = ["Assign", "Catch", "Dataflow", "Items", "Language", "Rule", "Value"]
+__all__ = ["Assign", "Catch", "Dataflow", "Items", "Language", "Rule", "Value", "whole_text"]
 
 Assign = Callable[[Scope, Json], Mapping[str, Json]]
 """(scope, what `$` means here) to the variables to be assigned."""
@@ -27,6 +28,11 @@ Value = Callable[[Scope, Json], Any]
 
 Items = Callable[[Scope, Json], tuple[list[Json], list[str] | None]]
 """(scope, effective input) to a Map's items, and their names where an object is mapped over."""
+
+
+def whole_text(text: str) -> int | None:
+    """The whole number that a text writes, None if it writes none.  Example: ``whole_text("15000") == 15000``"""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +110,13 @@ class Language(Protocol):
 
     def selector(self, spec: Mapping[str, Any]) -> Value | None:
         """A Map state's ItemSelector; None where each iteration's input is the item itself."""
+
+    def count(self, spec: Mapping[str, Any], field: str, within: str) -> Value | None:
+        """A whole number that may be written as text, in a part of a Map state named `within`
+        (recorded: MaxItemsPerBatchPath); None where it is absent."""
+
+    def parameters(self, spec: Mapping[str, Any], within: str) -> Value | None:
+        """The arguments of a Map state's ItemReader or ResultWriter, `within`; None where it has none."""
+
+    def batch_input(self, spec: Mapping[str, Any]) -> Value | None:
+        """BatchInput of an ItemBatcher; None where it has none."""

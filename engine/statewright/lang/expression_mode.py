@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from statewright.errors import EvaluationError
-from statewright.lang.dataflow import Catch, Dataflow, Items, Rule, Value
+from statewright.lang.dataflow import Catch, Dataflow, Items, Rule, Value, whole_text
 from statewright.lang.expression import Expression, ExpressionError, source
 from statewright.lang.scope import MISSING, Scope, as_text
 from statewright.lang.timestamps import parse_instant
@@ -234,6 +234,28 @@ class ExpressionLanguage:
         """See `Language.selector`."""
         read = self._field(spec, "ItemSelector")
         return None if read is None else (lambda scope, _: read.evaluate(scope, _NOTHING))
+
+    def count(self, spec: Mapping[str, Any], field: str, within: str) -> Value | None:
+        """See `Language.count`."""
+        read = self._field(spec, field, within)
+        if read is None:
+            return None
+        whole = read.of_type("integer", lambda found: _is_whole(found) or _writes_whole(found))
+        return lambda scope, _: int(whole(scope, _NOTHING))
+
+    def parameters(self, spec: Mapping[str, Any], within: str) -> Value | None:
+        """See `Language.parameters`."""
+        read = self._field(spec, "Arguments", within)
+        return None if read is None else (lambda scope, _: read.evaluate(scope, _NOTHING))
+
+    def batch_input(self, spec: Mapping[str, Any]) -> Value | None:
+        """See `Language.batch_input`."""
+        read = self._field(spec, "BatchInput", "ItemBatcher")
+        return None if read is None else (lambda scope, _: read.evaluate(scope, _NOTHING))
+
+
+def _writes_whole(value: Json) -> bool:
+    return isinstance(value, str) and whole_text(value) is not None
 
 
 def _output(field: _Field | None, member: str | None) -> Callable[[Scope, Json], Json] | None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from statewright.errors import runtime_error
 from statewright.lang.comparison import OPERATORS
-from statewright.lang.dataflow import Assign, Catch, Dataflow, Items, Rule, Value
+from statewright.lang.dataflow import Assign, Catch, Dataflow, Items, Rule, Value, whole_text
 from statewright.lang.jsonpath import Path, compile_path
 from statewright.lang.scope import MISSING, Scope, as_text
 from statewright.lang.template import TemplateError, compile_expression, compile_template
@@ -259,7 +259,31 @@ class JsonPathLanguage:
 
     def selector(self, spec: Mapping[str, Any]) -> Value | None:
         """See `Language.selector`; `Parameters` is the legacy name."""
-        field = "ItemSelector" if "ItemSelector" in spec else "Parameters"
+        return self._template(spec, "ItemSelector" if "ItemSelector" in spec else "Parameters")
+
+    def count(self, spec: Mapping[str, Any], field: str, within: str) -> Value | None:  # noqa: ARG002
+        """See `Language.count`."""
+        read = self._field(spec, field)
+        if read is None:
+            return None
+        source, path = read
+
+        def value(scope: Scope, effective: Json) -> int:
+            found = source(scope, effective)
+            number = whole_text(found) if isinstance(found, str) else None
+            return _whole(found, f"{field}Path", path) if number is None else number
+
+        return value
+
+    def parameters(self, spec: Mapping[str, Any], within: str) -> Value | None:  # noqa: ARG002
+        """See `Language.parameters`."""
+        return self._template(spec, "Parameters")
+
+    def batch_input(self, spec: Mapping[str, Any]) -> Value | None:
+        """See `Language.batch_input`."""
+        return self._template(spec, "BatchInput")
+
+    def _template(self, spec: Mapping[str, Any], field: str) -> Value | None:
         if field not in spec:
             return None
         template = compile_template(spec[field], field)

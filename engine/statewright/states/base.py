@@ -76,14 +76,12 @@ class Machine:
         start_at: name of the first state.
         states: by name.
         owner: the Parallel or Map state whose child it is: (key of its machine, its name); None for the root.
-        silent: its events are not part of the history (children of a distributed Map).
     """
 
     key: str
     start_at: str
     states: Mapping[str, State]
     owner: tuple[str, str] | None = None
-    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +99,8 @@ class Program:
     type: str = "STANDARD"
 
 
-CompileMachine: TypeAlias = Callable[[Mapping[str, Any], str, bool], str]
-"""(definition of a sub-machine, its field, silent) to the sub-machine's key; provided by the compiler."""
+CompileMachine: TypeAlias = Callable[[Mapping[str, Any], str], str]
+"""(definition of a sub-machine, its field) to the sub-machine's key; provided by the compiler."""
 
 
 def recovery(spec: Mapping[str, Any], language: Language) -> tuple[tuple[Retrier, ...], tuple[Catcher, ...]]:
@@ -183,12 +181,18 @@ class Turn:
     pinned: bool = False
     drop: tuple[str, ...] = ()
     closed: tuple[int, ...] = ()
+    map_run: tuple[int, str] | None = None
     keep_timers: bool = False
 
     @property
     def machine(self) -> Machine:
         """The machine this frame runs."""
         return self.program.machines[self.frame.machine]
+
+    @property
+    def owner(self) -> str:
+        """Name of the Parallel or Map state whose child this frame runs; "" for none."""
+        return self.machine.owner[1] if self.machine.owner else ""
 
     @property
     def state(self) -> State:
@@ -203,11 +207,10 @@ class Turn:
         *,
         side: bool = False,
     ) -> None:
-        """Write an event of the history (unless this machine's events are not part of it)."""
-        if not self.machine.silent:
-            if self.event.base + len(self.history) < 2 and self.frame.id == "":
-                previous = 0  # recorded: the first two events of an execution follow nothing
-            self.history.append(HistoryEvent(type_, details, previous, side))
+        """Write an event of the history."""
+        if self.event.base + len(self.history) < 2 and self.frame.id == "":
+            previous = 0  # recorded: the first two events of an execution follow nothing
+        self.history.append(HistoryEvent(type_, details, previous, side))
 
     def command(self, command: Command) -> None:
         """Order something, to be applied in the same commit."""

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
 from statewright.errors import StatesError
 from statewright.lang.dataflow import Dataflow, Items, Language, Value
-from statewright.model import Event, Fork, Frame, Joined, Phase
+from statewright.model import Event, Fork, Frame, Joined, MapRun, Phase, StartMapRun
 from statewright.recovery import Retrier
 from statewright.states.base import Catcher, CompileMachine, Outcome, Turn, recovery
+from statewright.states.distributed import Distributed
 from statewright.values import Payload, encode
 
 __all__ = ["Map", "Parallel"]
 
-_DISTRIBUTED_CONCURRENCY = 1000
-"""Children of a distributed Map that run at once where MaxConcurrency is absent or 0."""
+_EXCEEDED: Final = (
+    "States.ExceedToleratedFailureThreshold",
+    "The specified tolerated failure threshold was exceeded",
+)
+"""Error name and cause where more iterations failed than may (recorded)."""
 
 
 def _fork(turn: Turn, fork: Fork) -> Outcome:
@@ -31,8 +35,6 @@ def _abort(turn: Turn, frames: tuple[Frame, ...]) -> None:
     """Tell of the children that were still running; they follow what closed the join and nothing follows them."""
     for frame in frames:
         machine = turn.program.machines[frame.machine]
-        if machine.silent:
-            continue
         if frame.item is not None and machine.owner is not None:
             details = {"name": machine.owner[1], "index": frame.item.index}
             turn.record("MapIterationAborted", details, side=True)
@@ -54,8 +56,8 @@ def _joined(turn: Turn, event: Event) -> Payload:
     if event.results is None:
         _abort(turn, event.open)
         if event.exceeded:
-            cause = "The specified tolerated failure threshold was exceeded"
-            raise StatesError("States.ExceedToleratedFailureThreshold", cause, in_state=False, announce=announce)
+            error, cause = _EXCEEDED
+            raise StatesError(error, cause, in_state=False, announce=announce)
         aliases = ("States.BranchFailed",) if state.type == "Parallel" else ()
         raise StatesError(event.error, event.cause, in_state=False, aliases=aliases, announce=announce)
     results = Payload.parse(f"[{','.join(event.results)}]")
@@ -82,7 +84,7 @@ class Parallel:
             name,
             language.dataflow(spec),
             spec.get("Next"),
-            tuple(sub(branch, f"Branches/{index}", False) for index, branch in enumerate(spec["Branches"])),
+            tuple(sub(branch, f"Branches/{index}") for index, branch in enumerate(spec["Branches"])),
             *recovery(spec, language),
         )
 
@@ -127,8 +129,8 @@ class Map:
     max_concurrency: Value | None
     tolerated_count: Value | None
     tolerated_percentage: Value | None
-    distributed: bool
     processor: str
+    distributed: Distributed | None
     retry: tuple[Retrier, ...] = ()
     catch: tuple[Catcher, ...] = ()
 
@@ -136,7 +138,6 @@ class Map:
     def compile(cls, name: str, spec: Mapping[str, Any], language: Language, sub: CompileMachine) -> Map:
         """See `State.compile`; `Iterator` and `Parameters` are the legacy names of ItemProcessor and ItemSelector."""
         processor = "ItemProcessor" if "ItemProcessor" in spec else "Iterator"
-        distributed = spec[processor].get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED"
         return cls(
             name,
             language.dataflow({key: value for key, value in spec.items() if key != "Parameters"}),
@@ -146,8 +147,8 @@ class Map:
             language.integer(spec, "MaxConcurrency"),
             language.integer(spec, "ToleratedFailureCount"),
             language.percentage(spec, "ToleratedFailurePercentage"),
-            distributed,
-            sub(spec[processor], processor, distributed),
+            sub(spec[processor], processor),
+            Distributed.compile(spec, processor, language),
             *recovery(spec, language),
         )
 
@@ -156,12 +157,15 @@ class Map:
         frame = turn.frame
         scope = turn.scope()
         effective = self.flow.effective(scope)
+        if self.distributed is not None:
+            return self._start_run(turn, self.distributed, effective)
         items, keys = self.items(scope, effective)
         turn.record("MapStateStarted", {"length": len(items)})
-        tolerance = self._tolerance(turn, effective, len(items))
-        window = self._window(turn, effective)
-        if self.distributed:
-            turn.record("MapRunStarted", {"mapRunArn": self._run_arn(turn)})
+        count, percentage = self._tolerated(turn, effective)
+        bounds = [] if count is None else [count]
+        if percentage is not None:
+            bounds.append(math.floor(len(items) * percentage / 100))
+        asked, most = self._concurrency(turn, effective), turn.limits.map_concurrency
         if not items:
             return self._succeeded(turn, Payload.of([]))
         return _fork(
@@ -171,8 +175,8 @@ class Map:
                 machines=(self.processor,),
                 position=f"{frame.position}/{frame.visit}",
                 length=len(items),
-                window=min(window, len(items)),
-                tolerance=tolerance,
+                window=min(asked or most, most, len(items)),
+                tolerance=min(bounds, default=0),  # of a count and a percentage the smaller one decides
                 items=tuple(map(encode, items)),
                 keys=tuple(keys or ()),
                 input=None if self.selector is None else turn.payload(effective),
@@ -181,37 +185,76 @@ class Map:
             ),
         )
 
+    def _start_run(self, turn: Turn, distributed: Distributed, effective: Any) -> Outcome:
+        """Open a map run.  With an ItemReader the items are not known yet: length 0, and no ItemsPath (recorded)."""
+        items: Payload | None = None
+        keys: list[str] | None = None
+        length = 0
+        if distributed.reader is None:
+            values, keys = self.items(turn.scope(), effective)
+            items, length = Payload.of(values), len(values)
+        turn.record("MapStateStarted", {"length": length})
+        count, percentage = self._tolerated(turn, effective)
+        run = distributed.order(
+            turn,
+            effective,
+            machine=self.processor,
+            concurrency=distributed.concurrency(self._concurrency(turn, effective)),
+            items=items,
+            keys=tuple(keys or ()),
+            tolerated_count=count,
+            tolerated_percentage=percentage,
+        )
+        turn.record("MapRunStarted", {"mapRunArn": run.arn})
+        turn.command(StartMapRun(run))
+        return turn.park(Phase.MAP_RUN, map_run=run)
+
     def resume(self, turn: Turn, event: Event) -> Outcome:
         """All iterations ended, or more failed than may and the others were stopped."""
-        return self._succeeded(turn, _joined(turn, event))
+        if turn.frame.map_run is None:
+            return self._succeeded(turn, _joined(turn, event))
+        assert isinstance(event, Joined)  # noqa: S101  nothing else is sent to a frame in Phase.MAP_RUN
+        return self._run_ended(turn, turn.frame.map_run, event)
 
-    def select(self, turn: Turn) -> Payload:
-        """The input of one iteration.  `turn.frame` stands in this state, with the iteration's item and, as its input,
-        the effective input of the Map state."""
-        assert self.selector is not None  # noqa: S101  only then has a fork an input
-        scope = turn.scope()
-        return turn.payload(self.selector(scope, scope.input))
+    def _run_ended(self, turn: Turn, run: MapRun, event: Joined) -> Outcome:
+        result, failure = event.result, StatesError(event.error, event.cause, in_state=False, announce="MapStateFailed")
+        if event.exceeded:
+            failure = StatesError(*_EXCEEDED, in_state=False, announce="MapStateFailed")
+        if result is not None:
+            try:
+                turn.check_size(result, announce="MapStateFailed")
+            except StatesError as error:
+                result, failure = None, error
+        turn.map_run = (run.epoch, "FAILED" if result is None else "SUCCEEDED")
+        if result is None:
+            turn.record("MapRunFailed", {"error": failure.error, "cause": failure.cause})
+            raise failure
+        turn.record("MapRunSucceeded")
+        return self._succeeded(turn, result)
+
+    @property
+    def selects(self) -> bool:
+        """Whether there is an ItemSelector."""
+        return self.selector is not None
+
+    def select(self, turn: Turn, effective: Any) -> Payload:
+        """The input of one iteration.  `turn.frame` has the iteration's item; `effective` is the effective input of
+        the Map state."""
+        assert self.selector is not None  # noqa: S101  only then is there something to select
+        return turn.payload(self.selector(turn.scope(), effective))
 
     def _succeeded(self, turn: Turn, results: Payload) -> Outcome:
-        if self.distributed:
-            turn.record("MapRunSucceeded")
         turn.record("MapStateSucceeded", side=True)
         return turn.exit(turn.scope(), results.value, self.next)
 
-    def _window(self, turn: Turn, effective: Any) -> int:
-        ceiling = _DISTRIBUTED_CONCURRENCY if self.distributed else turn.limits.map_concurrency
-        asked = self.max_concurrency(turn.scope(), effective) if self.max_concurrency else 0
-        return min(asked or ceiling, ceiling)
+    def _concurrency(self, turn: Turn, effective: Any) -> int:
+        asked: int = self.max_concurrency(turn.scope(), effective) if self.max_concurrency else 0
+        return asked
 
-    def _tolerance(self, turn: Turn, effective: Any, length: int) -> int:
-        """How many iterations may fail; with both a count and a percentage the smaller one decides."""
-        bounds: list[int] = []
-        if self.tolerated_count:
-            bounds.append(self.tolerated_count(turn.scope(), effective))
-        if self.tolerated_percentage:
-            bounds.append(math.floor(length * self.tolerated_percentage(turn.scope(), effective) / 100))
-        return min(bounds, default=0)
-
-    def _run_arn(self, turn: Turn) -> str:
-        machine = turn.execution.machine_arn.replace(":stateMachine:", ":mapRun:")
-        return f"{machine}/{turn.entropy.uuid()}:{turn.entropy.uuid()}"
+    def _tolerated(self, turn: Turn, effective: Any) -> tuple[int | None, float | None]:
+        """How many iterations may fail: a number, and a percentage."""
+        scope = turn.scope()
+        return (
+            self.tolerated_count(scope, effective) if self.tolerated_count else None,
+            self.tolerated_percentage(scope, effective) if self.tolerated_percentage else None,
+        )

@@ -1,0 +1,105 @@
+"""What a step answers: history, commands, the frame as it is afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from msgspec import Struct
+
+from statewright.model.frames import Fork, Frame, MapRun, TaskOrder, TimerKind
+from statewright.values import Payload
+
+__all__ = [
+    "Command", "EndExecution", "Finish", "HistoryEvent", "StartMapRun", "StartTask", "StartTimer", "Step",
+]  # fmt: skip
+
+
+class HistoryEvent(Struct, frozen=True):
+    """One event of the execution's history, before it has its id.
+
+    Arguments:
+        type: as GetExecutionHistory has it, e.g. ``TaskStateEntered``.
+        details: members of the event's details object; a Payload stands for a JSON text; None: no details object.
+        previous: None = the last event of the same frame that is not a side event; 0 = none (recorded: the first two
+            events of an execution).
+        side: later events of the frame do not follow this one (recorded: MapIterationSucceeded, MapStateSucceeded,
+            TaskStateAborted …).  A parent whose children all succeeded follows the last event of the last child,
+            side event or not; after a failure it follows the failed child's last event that is not a side event.
+            A further child of a Map follows the last event of the finished one that is not a side event.
+    """
+
+    type: str
+    details: Mapping[str, Any] | None = None
+    previous: int | None = None
+    side: bool = False
+
+
+class StartTask(Struct, frozen=True):
+    """Run the handler of the frame's task once this commit is acknowledged (CALL, TOKEN), or offer it (ACTIVITY)."""
+
+    order: TaskOrder
+
+
+class StartTimer(Struct, frozen=True):
+    """Fire at `due` (ms, absolute) or, if that is None, `delay` ms after the commit, by the store's clock."""
+
+    kind: TimerKind
+    delay: int = 0
+    due: int | None = None
+
+
+class StartMapRun(Struct, frozen=True):
+    """Open a map run: from now on this frame's worker starts child executions for its items, until there are none."""
+
+    run: MapRun
+
+
+class Finish(Struct, frozen=True):
+    """A child frame ends: with `output`, or with `error` and `cause`; `result` is what the join keeps of it."""
+
+    output: Payload | None = None
+    error: str | None = None
+    cause: str | None = None
+    failed: bool = False
+
+
+class EndExecution(Struct, frozen=True):
+    """The root frame ends the execution: SUCCEEDED, FAILED, TIMED_OUT or ABORTED."""
+
+    status: str
+    output: Payload | None = None
+    error: str | None = None
+    cause: str | None = None
+
+
+Command: TypeAlias = StartTask | StartTimer | Fork | StartMapRun | Finish | EndExecution
+
+
+class Step(Struct, frozen=True):
+    """The answer to an event, to be committed as one.
+
+    Arguments:
+        frame: as it is afterwards.
+        history: events to append, in order.
+        commands: rows to apply in the same commit.
+        pinned: a text in it names an absolute event id, so it may only be committed onto a history of exactly
+            `event.base` events (else the step is taken again with the right base).
+        entered: 1-based place in `history` of the Entered event of the frame's current state, if in this commit.
+        drop: ids of descendant frames that this step ended.
+        closed: epochs of this frame's forks that are over; their joins are deleted.
+        map_run: epoch and status (SUCCEEDED, FAILED) of this frame's map run that is over; children that still run are
+            stopped.
+        keep_timers: leave the frame's timers as they are (the parked order goes on); otherwise every timer of the
+            frame but EXECUTION is replaced by the StartTimer commands of this step.
+    """
+
+    frame: Frame
+    history: tuple[HistoryEvent, ...] = ()
+    commands: tuple[Command, ...] = ()
+    pinned: bool = False
+    entered: int | None = None
+    drop: tuple[str, ...] = ()
+    closed: tuple[int, ...] = ()
+    map_run: tuple[int, str] | None = None
+    keep_timers: bool = False
