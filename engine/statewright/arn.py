@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from statewright.errors import StatewrightError
 
-__all__ = ["Arns", "check_name", "execution_id"]
+__all__ = ["Arns", "check_name", "execution_id", "execution_id_of"]
 
 # API reference, StartExecution, name: no white space, brackets, wildcards, special or control characters.
 _FORBIDDEN = re.compile('[\\s<>{}\\[\\]?*"#%\\\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff\U0010ffff]')
@@ -35,6 +35,14 @@ def execution_id(machine: str, name: str) -> str:
     """
     digest = hashlib.sha256(f"{machine}\0{name}".encode()).digest()
     return base64.b32encode(digest).decode().lower()[:26]
+
+
+def execution_id_of(arn: str) -> str:
+    """The internal id of the execution of an ARN; StatewrightError InvalidArn.
+
+    Example: ``execution_id_of("arn:aws:states:us-east-1:000000000000:execution:pay:order-17")``
+    """
+    return execution_id(*Arns.execution_names(arn))
 
 
 @dataclass(frozen=True, slots=True)

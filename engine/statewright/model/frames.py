@@ -169,6 +169,7 @@ class MapRun(Struct, frozen=True):
         writer: the evaluated ResultWriter: Resource, Arguments, WriterConfig.
         concurrency: how many children run at once.
         tolerated_count, tolerated_percentage: of items that may fail; None where not given.
+        result_bytes: how large all results together may be; None where they are written to files.
     """
 
     epoch: int
@@ -186,6 +187,7 @@ class MapRun(Struct, frozen=True):
     writer: Payload | None = None
     tolerated_count: int | None = None
     tolerated_percentage: float | None = None
+    result_bytes: int | None = None
 
 
 class Fork(Struct, frozen=True):

@@ -140,6 +140,7 @@ class Distributed:
             execution_type=self.execution_type,
             reader=reader,
             writer=writer,
+            result_bytes=turn.limits.payload_bytes if self.writer is None or self.writer.resource is None else None,
             **batches,
             **known,
         )

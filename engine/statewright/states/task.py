@@ -26,12 +26,35 @@ from statewright.model import (
 )
 from statewright.recovery import Retrier
 from statewright.states.base import Catcher, CompileMachine, Outcome, Parked, Turn, recovery
+from statewright.values import Json
 
 __all__ = ["Resource", "Task"]
 
 _SERVICE: Final = re.compile(r"arn:[^:]*:states:[^:]*:[^:]*:((?:aws-sdk:)?[^:]+):(.+)")
 _ACTIVITY: Final = re.compile(r"arn:[^:]*:states:[^:]*:[^:]*:activity:.+")
 _TOKEN_SUFFIX: Final = ".waitForTaskToken"
+_NESTED: Final = frozenset({"startExecution.sync", "startExecution.sync:2"})
+"""Actions of the service `states` that wait for the end of the execution they start."""
+
+
+_SUBMITTED: Final = frozenset({TaskKind.TOKEN, TaskKind.JOB})
+"""Kinds whose handler only submits the work."""
+
+
+def _nested_execution(turn: Turn, arguments: Json) -> str:
+    """ARN of the execution that a JOB starts; "" where its arguments do not say which state machine it is to be of.
+
+    It is fixed when the work is ordered, so that whatever happens to the handler there is one execution, and it can be
+    stopped.  Without a Name it gets a new one for each attempt.
+    """
+    machine = arguments.get("StateMachineArn") if isinstance(arguments, dict) else None
+    name = arguments.get("Name", turn.entropy.uuid()) if isinstance(arguments, dict) else None
+    if not isinstance(machine, str) or not isinstance(name, str):
+        return ""
+    parts = machine.split(":")
+    if len(parts) != 7 or parts[5] != "stateMachine" or not parts[6] or not name or ":" in name:
+        return ""
+    return ":".join((*parts[:5], "execution", parts[6], name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +86,8 @@ class Resource:
         kind = TaskKind.TOKEN if text.endswith(_TOKEN_SUFFIX) else TaskKind.CALL
         service = _SERVICE.fullmatch(text)
         if service:
+            if service[1] == "states" and service[2] in _NESTED:
+                kind = TaskKind.JOB
             return cls(text, kind, "Task", service[1], service[2])
         if kind is TaskKind.TOKEN:  # a name of our own: a function's events have none for a submission
             return cls(text, kind, "Task", "statewright", text)
@@ -70,8 +95,8 @@ class Resource:
 
     @property
     def has_token(self) -> bool:
-        """Is there a task token in the context object?"""
-        return self.kind is not TaskKind.CALL
+        """Is there a task token in the context object?  (Recorded: also of a job that is waited for.)"""
+        return self.kind is not TaskKind.CALL or self.action.endswith((".sync", ".sync:2"))
 
     @property
     def shown(self) -> str:
@@ -116,7 +141,8 @@ class Task:
         arguments = turn.payload(self.flow.arguments(scope, effective))
         timeout = self.timeout and self.timeout(scope, effective)
         heartbeat = self.heartbeat and self.heartbeat(scope, effective)
-        order = TaskOrder(self.resource.kind, self.resource.text, arguments, timeout, heartbeat)
+        nested = _nested_execution(turn, arguments.value) if self.resource.kind is TaskKind.JOB else ""
+        order = TaskOrder(self.resource.kind, self.resource.text, arguments, timeout, heartbeat, execution=nested)
         self._record_scheduled(turn, order, self.credentials and self.credentials(scope, effective))
         if self.resource.kind is not TaskKind.ACTIVITY:
             self._record(turn, "Started")
@@ -161,7 +187,7 @@ class Task:
         """An answer by token proves that the work was submitted, though its handler has not returned, or died before
         it could say so: the history tells it all the same, without the output nobody will ever know."""
         order = turn.frame.task
-        if self.resource.kind is TaskKind.TOKEN and order is not None and not order.submitted:
+        if self.resource.kind in _SUBMITTED and order is not None and not order.submitted:
             self._record(turn, "Submitted")
 
     def _succeeded(self, turn: Turn, output: Any) -> Outcome:

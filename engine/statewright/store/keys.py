@@ -8,11 +8,17 @@
     sw:{7}:f:<exec>:<frame>            frame hash: revision, owner, body ...
     sw:{7}:b:<exec>:<frame>            inbox list
     sw:{7}:j|r|i|o:<exec>:<frame>:<e>  a fork: join record, results, items, set of open children
+    sw:{7}:u:<exec>:<frame>:<e>        hash: a map run's limits, counts and cursor; its results and open children are in
+                                       r and o
+    sw:{7}:runs                        hash: map run id to <exec>:<frame>:<e>
+    sw:{7}:k:<exec>                    list of an execution's map run ids
+    sw:{7}:n                           list of notices: what is to be done about other executions
     sw:{7}:l, :t                       zsets: leases (deadline), timers (due)
     sw:{7}:q:<machine>                 zset of ready frames (since), by state machine
     sw:{7}:q                           set of the state machines that have ready frames
     sw:{7}:a:<activity>                zset of waiting activity tasks (since)
-    sw:{7}:e:<machine>:<status>        zset of executions (start time); <machine> empty: of all machines
+    sw:{7}:e:<machine>:<status>        zset of executions (start time); <machine> empty: of all machines; child
+                                       executions are listed under their map run's id instead
 
 The scripts build the same names from the prefix (``lua/common.lua``).
 """
@@ -38,11 +44,13 @@ END = "sw:end"
 
 
 def shard_of(execution: str, shards: int) -> int:
-    """Shard of an execution id; stable across processes and versions.
+    """Shard of an execution id; stable across processes and versions.  An id that ends in ``.<shard>`` says it itself:
+    child executions of a map run are where their parent is.
 
     Example: ``shard_of("01ABC", 16)``
     """
-    return crc32(execution.encode()) % shards
+    _, placed, shard = execution.rpartition(".")
+    return int(shard) if placed else crc32(execution.encode()) % shards
 
 
 def prefix(shard: int) -> str:

@@ -15,11 +15,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from statewright.errors import StatewrightError
-from statewright.model import Execution, Fork, Frame, Item, Step
+from statewright.model import Execution, Fork, Frame, Item, LinkKind, Step
 from statewright.store import codec, keys
 from statewright.store.bell import Bell
 from statewright.store.connection import Connection
-from statewright.store.reading import Reading
+from statewright.store.mapruns import MapRuns
 from statewright.store.scripts import Argument, Scripts
 from statewright.store.verbs import (
     Claim,
@@ -42,7 +42,7 @@ _LEASES_PER_CALL = 200
 _NO_FORK = Fork(epoch=0, machines=("",), position="", length=0, window=0, tolerance=0)
 
 
-class RedisStore(Reading):
+class RedisStore(MapRuns):
     """The store on a server; made by `open_store`.
 
     Arguments:
@@ -99,7 +99,10 @@ class RedisStore(Reading):
         if any(isinstance(command, Fork) and command.items for command in step.commands):
             raise ValueError("the first commit cannot fork over items")
         arguments: list[Argument] = [execution.id, self._time(), secrets.token_hex(8), digest, owner, lease_ms]
-        arguments += (execution.started_at, codec.encode_execution(execution), execution.machine_name)
+        # A child execution of SM/label is worked on by whoever serves SM.
+        arguments += (execution.started_at, codec.encode_execution(execution), execution.machine_name.partition("/")[0])
+        gone = execution.link is not None and execution.link.kind is LinkKind.MAP_RUN and execution.type == "EXPRESS"
+        arguments += (codec.encode_link(execution.link), execution.map_run.rpartition(":")[2], int(gone))
         arguments += codec.encode_step(step)
         outcome, *numbers = await self._scripts.run("create", self._key(execution.id), arguments)
         return Created(outcome.decode(), *numbers)
@@ -155,8 +158,8 @@ class RedisStore(Reading):
         """See `Store.claim`."""
         asked_at = time.monotonic()
         arguments: list[Argument] = [self._time(), owner, lease_ms, limit, *machines]
-        now, due, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
-        return Claim(tuple([await self._claimed(row, asked_at) for row in rows]), now, due)
+        now, due, notices, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
+        return Claim(tuple([await self._claimed(row, asked_at) for row in rows]), now, due, notices)
 
     async def claim_frame(self, execution: str, frame_id: str, owner: str, lease_ms: int) -> Claimed | None:
         """See `Store.claim_frame`."""
@@ -199,9 +202,10 @@ class RedisStore(Reading):
             fork = await self.fork(execution, parent, int(epoch))
             # The fork of an open child exists; one that was closed meanwhile makes every commit of the child STALE.
             return codec.first_frame(frame_id, fork or _NO_FORK, item)
-        forked = codec.forked_epoch(body)
+        forked, runs = codec.awaited_epochs(body)
         own = await self.fork(execution, frame_id, forked) if forked is not None else None
-        return codec.decode_frame(frame_id, body, item=item, fork=own, entered_id=entered)
+        run = await self.map_run(execution, frame_id, runs) if runs is not None else None
+        return codec.decode_frame(frame_id, body, item=item, fork=own, map_run=run, entered_id=entered)
 
     async def fork(self, execution: str, frame_id: str, epoch: int) -> Fork | None:
         """See `Store.fork`."""

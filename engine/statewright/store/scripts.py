@@ -20,11 +20,11 @@ __all__ = ["LIBRARY", "VERBS", "Scripts"]
 
 Argument: TypeAlias = str | bytes | int
 
-_SHARED = ("common", "apply", "deliver")
+_SHARED = ("common", "runs", "apply", "deliver")
 
 VERBS = (
     "open", "create", "commit", "items", "claim", "claim_frame", "extend", "release", "signal", "heartbeat", "take",
-    "open_frames", "put_machine",
+    "open_frames", "put_machine", "advance", "update_run",
 )  # fmt: skip
 """The verbs; each is a file in ``lua/``, the body of its function."""
 

@@ -7,14 +7,15 @@ opened with a clock of its own (tests, simulation) passes that instead.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from statewright.model import Execution, Fork, Frame, Step, TaskOrder, TimerKind
+from statewright.model import Execution, Fork, Frame, MapRun, Step, TaskOrder, TimerKind
 
 __all__ = [
     "KEEP",
+    "ChildResult",
     "Claim",
     "Claimed",
     "Commit",
@@ -24,6 +25,7 @@ __all__ = [
     "HistoryPage",
     "Lease",
     "MachineRecord",
+    "MapRunCounts",
     "Signal",
     "Signalled",
     "Store",
@@ -33,8 +35,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """Answer of `create`: `outcome` is OK, DUP (same name, same input, still running), EXISTS (name is taken) or CLOCK
-    (`Execution.started_at` is more than a second off: make the step again with `now`)."""
+    """Answer of `create`: `outcome` is OK, DUP (same name, same input, still running; or begun by the very same order),
+    EXISTS (name is taken), CLOSED (its map run is over) or CLOCK (`Execution.started_at` is more than a second off: make
+    the step again with `now`)."""
 
     outcome: str
     started_at: int
@@ -139,11 +142,13 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Answer of `claim`: the frames, server time, and when the shard next has something due (None: nothing known)."""
+    """Answer of `claim`: the frames, server time, when the shard next has something due (None: nothing known), and how
+    many notices wait there."""
 
     frames: tuple[Claimed, ...]
     now: int
     next_due: int | None
+    notices: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +176,50 @@ class TaskOffer:
     frame_id: str
     epoch: int
     order: TaskOrder
+
+
+@dataclass(frozen=True, slots=True)
+class MapRunCounts:
+    """A map run as it is now.
+
+    Arguments:
+        status: RUNNING, SUCCEEDED, FAILED or ABORTED.
+        started_at, stopped_at: ms.
+        next: index of the first child not begun; `cursor`: where the reader goes on.
+        read: items read so far; `done`: all of them.
+        running: children that run; `concurrency`: how many may.
+        tolerated_count, tolerated_percentage: of failed items, None where not given.
+        exceeded: more items failed than may.
+        items, executions: how many ended, by status.
+    """
+
+    status: str
+    started_at: int
+    stopped_at: int | None
+    next: int
+    cursor: str
+    read: int
+    done: bool
+    running: int
+    concurrency: int
+    tolerated_count: int | None
+    tolerated_percentage: float | None
+    exceeded: bool
+    items: dict[str, int]
+    executions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ChildResult:
+    """How a child execution ended; `execution` only where results are to be written to files."""
+
+    status: str
+    started_at: int
+    stopped_at: int
+    output: str | None = None
+    error: str | None = None
+    cause: str | None = None
+    execution: Execution | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +344,59 @@ class Store(Protocol):
 
     async def fork(self, execution: str, frame_id: str, epoch: int) -> Fork | None:
         """The fork record of a frame's children (without its items); may be cached: it never changes."""
+
+    async def map_run(self, execution: str, frame_id: str, epoch: int) -> MapRun | None:
+        """A map run as its state ordered it; may be cached: it never changes."""
+
+    async def map_run_counts(self, execution: str, frame_id: str, epoch: int) -> MapRunCounts | None:
+        """A map run as it is now."""
+
+    async def map_runs(self, execution: str) -> tuple[str, ...]:
+        """Ids of the map runs of an execution, first to last."""
+
+    async def find_map_run(self, run: str) -> tuple[str, str, int] | None:
+        """Execution, frame and epoch of a map run by its id (the last part of its ARN).  Asks every shard."""
+
+    async def find_child(self, execution: str) -> str | None:
+        """The full id of a child execution, which names its shard.  Asks every shard."""
+
+    async def advance(
+        self,
+        execution: str,
+        frame_id: str,
+        epoch: int,
+        owner: str,
+        *,
+        begun: tuple[int, int],
+        cursor: str,
+        read: int,
+        done: bool,
+        idle: bool,
+    ) -> tuple[int, int] | None:
+        """Tell what a feeding worker has done; (children that run, how many may), None if the run or the lease is lost.
+
+        Arguments:
+            begun: index of the first child it began, and of the first it did not.
+            cursor: where to go on reading.
+            read: how many items those children have.
+            done: there are no more.
+            idle: the worker stops here; the frame becomes ready when there is room (entry ``F<epoch>``).
+        """
+
+    async def update_map_run(self, execution: str, frame_id: str, epoch: int, changes: dict[str, float]) -> bool:
+        """Change `concurrency`, `tolerated_count`, `tolerated_percentage` of a map run; False if it does not run."""
+
+    def child_results(self, execution: str, frame_id: str, epoch: int) -> AsyncIterator[ChildResult]:
+        """How the children of a map run ended, in their order, a few at a time."""
+
+    async def open_children(self, execution: str, frame_id: str, epoch: int, count: int) -> tuple[str, ...]:
+        """Up to `count` ids of children of a map run that have not ended."""
+
+    async def notices(self, shard: int, count: int) -> tuple[str, ...]:
+        """Up to `count` notices, oldest first: what is to be done about other executions (see `drive.notices`)."""
+
+    async def settle(self, shard: int, notice: str) -> None:
+        """A notice has been obeyed."""
 
     async def health(self) -> dict[str, Any]:
         """Versions, persistence and eviction settings, for `doctor`: {"server", "version", "appendonly",

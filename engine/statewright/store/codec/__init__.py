@@ -5,6 +5,7 @@ what an older one wrote.  Variables are one JSON text, so that numbers keep all 
 """
 
 from statewright.store.codec.frames import (
+    awaited_epochs,
     decode_execution,
     decode_fork,
     decode_frame,
@@ -12,25 +13,28 @@ from statewright.store.codec.frames import (
     encode_fork,
     encode_frame,
     first_frame,
-    forked_epoch,
     item_fields,
 )
+from statewright.store.codec.runs import decode_link, decode_map_run, encode_link
 from statewright.store.codec.signals import decode_signal, encode_signal
 from statewright.store.codec.steps import decode_event, encode_step, optional
 
 __all__ = [
+    "awaited_epochs",
     "decode_event",
     "decode_execution",
     "decode_fork",
     "decode_frame",
+    "decode_link",
+    "decode_map_run",
     "decode_signal",
     "encode_execution",
     "encode_fork",
     "encode_frame",
+    "encode_link",
     "encode_signal",
     "encode_step",
     "first_frame",
-    "forked_epoch",
     "item_fields",
     "optional",
 ]

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 import msgspec
 
-from statewright.model import Execution, Fork, Frame, Item, Phase, TaskKind, TaskOrder
+from statewright.model import Execution, Fork, Frame, Item, MapRun, Phase, TaskKind, TaskOrder
+from statewright.store.codec.runs import decode_link, encode_link
 from statewright.values import Json, Payload, decode, encode
 
 __all__ = [
+    "awaited_epochs",
     "decode_execution",
     "decode_fork",
     "decode_frame",
@@ -17,7 +19,6 @@ __all__ = [
     "encode_fork",
     "encode_frame",
     "first_frame",
-    "forked_epoch",
     "item_fields",
 ]
 
@@ -29,6 +30,7 @@ class _Task(msgspec.Struct, array_like=True):
     timeout_seconds: int | None = None
     heartbeat_seconds: int | None = None
     submitted: bool = False
+    execution: str = ""
 
 
 class _Frame(msgspec.Struct, array_like=True):
@@ -46,6 +48,7 @@ class _Frame(msgspec.Struct, array_like=True):
     task: _Task | None = None
     forked: int | None = None
     outer_item: tuple[int, str, str | None] | None = None
+    map_run: int | None = None
 
 
 class _Fork(msgspec.Struct, array_like=True):
@@ -69,6 +72,9 @@ class _Execution(msgspec.Struct, array_like=True):
     input: str
     role_arn: str = ""
     type: str = "STANDARD"
+    entry: str = ""
+    map_run: str = ""
+    link: str = ""
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -98,7 +104,13 @@ def encode_frame(frame: Frame) -> bytes:
     if order is not None:
         arguments = order.arguments.text
         task = _Task(
-            order.kind, order.resource, arguments, order.timeout_seconds, order.heartbeat_seconds, order.submitted
+            order.kind,
+            order.resource,
+            arguments,
+            order.timeout_seconds,
+            order.heartbeat_seconds,
+            order.submitted,
+            order.execution,
         )
     return _pack(
         _Frame(
@@ -116,6 +128,7 @@ def encode_frame(frame: Frame) -> bytes:
             task,
             frame.fork.epoch if frame.fork else None,
             _written(frame.outer_item),
+            frame.map_run.epoch if frame.map_run else None,
         )
     )
 
@@ -126,9 +139,10 @@ def decode_frame(
     *,
     item: Item | None = None,
     fork: Fork | None = None,
+    map_run: MapRun | None = None,
     entered_id: int = 0,
 ) -> Frame:
-    """A frame from its body and what is kept beside it; `fork` is used only if the frame has one."""
+    """A frame from its body and what is kept beside it; `fork` and `map_run` are used only if the frame has one."""
     f = _frame(body)
     return Frame(
         id=id,
@@ -145,6 +159,7 @@ def decode_frame(
         entered_at=f.entered_at,
         task=_order(f.task) if f.task else None,
         fork=fork if f.forked is not None else None,
+        map_run=map_run if f.map_run is not None else None,
         item=item,
         outer_item=_item(f.outer_item),
         entered_id=entered_id,
@@ -159,12 +174,14 @@ def _order(t: _Task) -> TaskOrder:
         t.timeout_seconds,
         t.heartbeat_seconds,
         t.submitted,
+        t.execution,
     )
 
 
-def forked_epoch(body: bytes) -> int | None:
-    """Epoch of the fork a frame waits for, None if it does not wait for one."""
-    return _frame(body).forked
+def awaited_epochs(body: bytes) -> tuple[int | None, int | None]:
+    """Epochs of the fork and of the map run a frame waits for, None where it does not wait for one."""
+    frame = _frame(body)
+    return frame.forked, frame.map_run
 
 
 def first_frame(id: str, fork: Fork, item: Item | None) -> Frame:  # noqa: A002
@@ -240,7 +257,19 @@ def encode_execution(execution: Execution) -> bytes:
     """The part of an execution's header that never changes, but for its id and start time."""
     e = execution
     return _pack(
-        _Execution(e.arn, e.name, e.machine_arn, e.machine_name, e.definition, e.input.text, e.role_arn, e.type)
+        _Execution(
+            e.arn,
+            e.name,
+            e.machine_arn,
+            e.machine_name,
+            e.definition,
+            e.input.text,
+            e.role_arn,
+            e.type,
+            e.entry,
+            e.map_run,
+            encode_link(e.link),
+        )
     )
 
 
@@ -258,4 +287,7 @@ def decode_execution(id: str, started_at: int, body: bytes) -> Execution:  # noq
         started_at=started_at,
         role_arn=e.role_arn,
         type=e.type,
+        entry=e.entry,
+        map_run=e.map_run,
+        link=decode_link(e.link),
     )

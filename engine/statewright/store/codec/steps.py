@@ -6,10 +6,22 @@ from typing import Any
 
 import msgspec
 
+from statewright.arn import execution_id_of
 from statewright.errors import StatesError
-from statewright.model import EndExecution, Finish, Fork, HistoryEvent, StartTask, StartTimer, Step, TaskKind
+from statewright.model import (
+    EndExecution,
+    Finish,
+    Fork,
+    HistoryEvent,
+    StartMapRun,
+    StartTask,
+    StartTimer,
+    Step,
+    TaskKind,
+)
 from statewright.recovery import error_output
 from statewright.store.codec.frames import encode_fork, encode_frame
+from statewright.store.codec.runs import encode_map_run
 from statewright.values import Payload, encode
 
 __all__ = ["decode_event", "encode_step", "optional"]
@@ -59,9 +71,15 @@ def encode_step(step: Step) -> list[str | bytes | int]:
             case StartTask(order):
                 if order.kind is TaskKind.ACTIVITY:
                     arguments += ("activity", order.resource)
+                elif order.execution:
+                    arguments += ("job", execution_id_of(order.execution))
             case Fork() as fork:
                 is_map = int(fork.map_name is not None)
                 arguments += ("fork", fork.epoch, fork.length, fork.window, fork.tolerance, is_map, encode_fork(fork))
+            case StartMapRun(run):
+                limits = _number(run.tolerated_count), _number(run.tolerated_percentage)
+                arguments += ("maprun", run.epoch, run.arn.rpartition(":")[2], run.concurrency, *limits)
+                arguments += (_number(run.result_bytes), encode_map_run(run))
             case Finish(_, error, cause, failed):
                 arguments += ("finish", int(failed), _result(command), _optional(error), _optional(cause))
             case EndExecution(status, output, error, cause):
@@ -73,7 +91,13 @@ def encode_step(step: Step) -> list[str | bytes | int]:
         arguments += ("drop", child)
     for epoch in step.closed:
         arguments += ("close", epoch)
+    if step.map_run is not None:
+        arguments += ("endrun", *step.map_run)
     return arguments
+
+
+def _number(number: float | None) -> str:
+    return "" if number is None else str(number)
 
 
 def _result(finish: Finish) -> str:

@@ -2,6 +2,23 @@
 -- A step arrives as ARGV[at...]: body, phase, epoch, place of the Entered event, number of events,
 -- (previous, record) per event, then commands: a word and its arguments.
 
+-- Forget frames with all that belongs to them, descendants included.
+local function drop_frames(exec, frames, now)
+  while #frames > 0 do
+    local frame = table.remove(frames)
+    local key, member = frame_key(exec, frame), exec .. ':' .. frame
+    local f = call('HMGET', key, 'tm', 'fk', 'aq', 'ep', 'mr', 'jb')
+    disarm(exec, frame, f[1])
+    for epoch in string.gmatch(f[5] or '', '(%d+),') do close_run(exec, frame, epoch, 'ABORTED', now) end
+    if f[6] and f[6] ~= '' then notice('V' .. f[6]) end
+    for epoch in string.gmatch(f[2] or '', '(%d+),') do drop_fork(exec, frame, epoch, frames) end
+    if f[3] and f[3] ~= '' then call('ZREM', P .. 'a:' .. f[3], member .. ':' .. f[4]) end
+    dequeue(exec, frame)
+    call('ZREM', LEASES, member)
+    call('UNLINK', key, inbox_key(exec, frame))
+  end
+end
+
 -- Children `first` to `last` - 1 of a fork, ready to run; their first events follow event `origin`.
 local function spawn(exec, parent, epoch, first, last, origin, now)
   for index = first, last - 1 do
@@ -49,7 +66,7 @@ local function finish(exec, frame, now, last, main, c)
   if c.failed == '1' then failures = failures + 1 end
   call('HSET', fork_key('r', exec, parent, epoch), index, c.result)
   call('SREM', fork_key('o', exec, parent, epoch), index)
-  drop_frames(exec, {frame})
+  drop_frames(exec, {frame}, now)
   if failures > tonumber(j[6]) then
     call('HSET', join, 'left', left, 'failed', failures, 'open', 0, 'index', index, 'error', c.error, 'cause', c.cause)
     joined(exec, parent, epoch, main, now)
@@ -74,20 +91,34 @@ local function fork(exec, frame, now, origin, c)
   if length == 0 then joined(exec, frame, c.epoch, origin, now) end
 end
 
+-- The names of the indexes that list an execution: of all and of its state machine, or of the map run it belongs to.
+local function indexes(machine, run) return run and run ~= '' and {run} or {'', machine} end
+
 -- The execution is over: only its header, its history and its place in the indexes stay.  The header keeps what
 -- identifies the last commits, so that a repetition of them is still answered.
 local function finale(exec, now, c, commit, holder)
   local x = P .. 'x:' .. exec
-  local h = call('HMGET', x, 'mn', 't0', 'st')
+  local h = call('HMGET', x, 'mn', 't0', 'ix', 'up', 'head', 'ex')
   call('HSET', x, 'st', c.status, 't1', now, 'output', c.output, 'error', c.error, 'cause', c.cause,
     unpack(commit))
   call('HSET', x, unpack(holder))
-  for _, machine in ipairs({'', h[1]}) do
-    call('ZREM', P .. 'e:' .. machine .. ':RUNNING', exec)
-    call('ZADD', P .. 'e:' .. machine .. ':' .. c.status, h[2], exec)
+  local child = run_of(h[4])
+  if child and h[6] == '1' then -- nothing of an EXPRESS child stays but its result
+    call('ZREM', P .. 'e:' .. h[3] .. ':RUNNING', exec)
+  else
+    for _, index in ipairs(indexes(h[1], h[3])) do
+      call('ZREM', P .. 'e:' .. index .. ':RUNNING', exec)
+      call('ZADD', P .. 'e:' .. index .. ':' .. c.status, h[2], exec)
+    end
   end
   call('ZREM', TIMERS, exec .. '::0:execution')
-  drop_frames(exec, {''})
+  drop_frames(exec, {''}, now)
+  if child then
+    child_ended(h[4], exec, now, h[2], h[5], c)
+    if h[6] == '1' then call('UNLINK', x, P .. 'h:' .. exec) end
+  elseif match(h[4] or '', '^awaited:') then
+    notice('E' .. exec)
+  end
   call('PUBLISH', 'sw:end', exec)
 end
 
@@ -102,6 +133,9 @@ local function read_commands(at)
     ['end'] = {'status', 'output', 'error', 'cause'},
     drop = {'frame'},
     close = {'epoch'},
+    job = {'child'},
+    maprun = {'epoch', 'uuid', 'window', 'count', 'percentage', 'most', 'body'},
+    endrun = {'epoch', 'status'},
     keep = {},
   }
   local commands = {}
@@ -116,7 +150,7 @@ local function read_commands(at)
 end
 
 -- Drops the frames and forks that are over; answers with the frame's forks that remain.
-local function forget(exec, frame, forks, dropped, closed)
+local function forget(exec, frame, forks, dropped, closed, now)
   local gone = {}
   for _, c in ipairs(dropped) do
     local parent, of, index = lineage(c.frame)
@@ -127,7 +161,7 @@ local function forget(exec, frame, forks, dropped, closed)
     drop_fork(exec, frame, c.epoch, gone)
     forks = string.sub((string.gsub(',' .. forks, ',' .. c.epoch .. ',', ',', 1)), 2)
   end
-  drop_frames(exec, gone)
+  drop_frames(exec, gone, now)
   return forks
 end
 
@@ -147,7 +181,7 @@ local function arm(exec, frame, epoch, timers, now, listed, heartbeat)
   return listed, heartbeat
 end
 
--- `old` has the frame's prev, tm, hb, fk, aq, ep, del.  `commit` is {'rev', n, 'cid', id, 'own', owner, 'cr', n,
+-- `old` has the frame's prev, tm, hb, fk, aq, ep, del, jb, mr.  `commit` is {'rev', n, 'cid', id, 'own', owner, 'cr', n,
 -- 'cb', n}: what a repetition of the commit is recognised by.
 -- Answers false if the frame is gone afterwards.
 local function apply(at, exec, frame, now, base, old, commit, holder)
@@ -157,8 +191,14 @@ local function apply(at, exec, frame, now, base, old, commit, holder)
   local commands = read_commands(at)
   local forks = old.fk or ''
   if commands.drop or commands.close then
-    forks = forget(exec, frame, forks, commands.drop or none, commands.close or none)
+    forks = forget(exec, frame, forks, commands.drop or none, commands.close or none, now)
   end
+  local runs = old.mr or ''
+  for _, c in ipairs(commands.endrun or none) do
+    close_run(exec, frame, c.epoch, c.status, now)
+    runs = string.sub((string.gsub(',' .. runs, ',' .. c.epoch .. ',', ',', 1)), 2)
+  end
+  if runs ~= (old.mr or '') then call('HSET', frame_key(exec, frame), 'mr', runs) end
   if commands['end'] then
     finale(exec, now, commands['end'][1], commit, holder)
     return false
@@ -167,17 +207,24 @@ local function apply(at, exec, frame, now, base, old, commit, holder)
     finish(exec, frame, now, last, main, commands.finish[1])
     return false
   end
-  local timers, heartbeat, activity = old.tm or '', old.hb or '', old.aq or ''
+  local timers, heartbeat, activity, job = old.tm or '', old.hb or '', old.aq or '', old.jb or ''
   if not commands.keep then
     disarm(exec, frame, timers)
     if activity ~= '' then call('ZREM', P .. 'a:' .. activity, exec .. ':' .. frame .. ':' .. old.ep) end
-    timers, heartbeat, activity = '', '', ''
+    -- The order is left without its answer (see signal.lua): nobody waits for the nested execution any more.
+    if job ~= '' then notice('V' .. job) end
+    timers, heartbeat, activity, job = '', '', '', ''
   end
   timers, heartbeat = arm(exec, frame, epoch, commands.timer or none, now, timers, heartbeat)
   for _, c in ipairs(commands.activity or none) do
     activity = c.name
     call('ZADD', P .. 'a:' .. activity, now, exec .. ':' .. frame .. ':' .. epoch)
     ring()
+  end
+  for _, c in ipairs(commands.job or none) do job = c.child end
+  for _, c in ipairs(commands.maprun or none) do
+    open_run(exec, frame, now, c)
+    runs = runs .. c.epoch .. ','
   end
   for _, c in ipairs(commands.fork or none) do
     fork(exec, frame, now, main, c)
@@ -191,6 +238,8 @@ local function apply(at, exec, frame, now, base, old, commit, holder)
   set('hb', heartbeat, old.hb)
   set('aq', activity, old.aq)
   set('fk', forks, old.fk)
+  set('jb', job, old.jb)
+  if commands.maprun then set('mr', runs, '') end
   set('del', '0', old.del or '0')
   if place > 0 then set('entered', format('%d', base + place)) end
   call('HSET', frame_key(exec, frame), unpack(fields))

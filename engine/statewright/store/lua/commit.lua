@@ -10,7 +10,7 @@ local status = call('HGET', P .. 'x:' .. exec, 'st')
 local ended = status ~= 'RUNNING'
 if ended and (not status or frame ~= '') then return stale end
 local f = call('HMGET', ended and P .. 'x:' .. exec or key,
-  'rev', 'cid', 'own', 'cr', 'cb', 'prev', 'tm', 'hb', 'aq', 'fk', 'del', 'ep')
+  'rev', 'cid', 'own', 'cr', 'cb', 'prev', 'tm', 'hb', 'aq', 'fk', 'del', 'ep', 'jb', 'mr')
 local rev = tonumber(f[1])
 if not rev or f[3] ~= owner then return stale end
 -- Since its claim (at revision `cr`) this owner alone has committed: an older revision within that is a repetition.
@@ -22,7 +22,8 @@ local base = call('LLEN', P .. 'h:' .. exec)
 if ARGV[7] ~= '' and tonumber(ARGV[7]) ~= base then return {'BASE', base, now, 0} end
 
 if consumed > 0 then call('LTRIM', inbox, consumed, -1) end
-local old = {prev = tonumber(f[6]), tm = f[7], hb = f[8], aq = f[9], fk = f[10], del = f[11], ep = f[12]}
+local old = {prev = tonumber(f[6]), tm = f[7], hb = f[8], aq = f[9], fk = f[10], del = f[11], ep = f[12],
+  jb = f[13], mr = f[14]}
 if not apply(11, exec, frame, now, base, old, {'rev', rev + 1, 'cid', cid, 'cb', base}, {'own', owner, 'cr', f[4]}) then
   return {'OK', base, now, 0}
 end

@@ -76,18 +76,3 @@ local function drop_fork(exec, frame, epoch, frames)
   call('UNLINK', fork_key('j', exec, frame, epoch), fork_key('r', exec, frame, epoch),
     fork_key('i', exec, frame, epoch), fork_key('o', exec, frame, epoch))
 end
-
--- Forget frames with all that belongs to them, descendants included.
-local function drop_frames(exec, frames)
-  while #frames > 0 do
-    local frame = table.remove(frames)
-    local key, member = frame_key(exec, frame), exec .. ':' .. frame
-    local f = call('HMGET', key, 'tm', 'fk', 'aq', 'ep')
-    disarm(exec, frame, f[1])
-    for epoch in string.gmatch(f[2] or '', '(%d+),') do drop_fork(exec, frame, epoch, frames) end
-    if f[3] and f[3] ~= '' then call('ZREM', P .. 'a:' .. f[3], member .. ':' .. f[4]) end
-    dequeue(exec, frame)
-    call('ZREM', LEASES, member)
-    call('UNLINK', key, inbox_key(exec, frame))
-  end
-end

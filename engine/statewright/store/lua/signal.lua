@@ -15,7 +15,7 @@ if about_task then
   if f[2] ~= 'task' or f[3] ~= epoch or not lineage_open(exec, frame) then return {'STALE', now} end
 end
 call('HSET', key, 'sn', nonce)
-if kind == 'answer' then call('HSET', key, 'ans', epoch .. ':' .. digest) end
+if kind == 'answer' then call('HSET', key, 'ans', epoch .. ':' .. digest, 'jb', '') end
 call('RPUSH', inbox_key(exec, frame), ARGV[6])
 ready(exec, frame, now)
 return {'OK', now}
