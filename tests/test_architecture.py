@@ -24,6 +24,7 @@ FLOORS = {
     "statewright.definition": 5,
     "statewright.tasks": 6,
     "statewright.store": 6,
+    "statewright.items": 6,
     "statewright.drive": 7,
     "statewright": 8,  # api and all else that lies directly in the package
     "statewright_cli": 9,
