@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from statewright.items.objects import ObjectError, ObjectInfo, Objects, ObjectWriter, open_objects
 from statewright.items.reader import Items, MapItem, Reader, open_items
+from statewright.items.writer import ChildResult, Results, WriterConfig, open_results, transform
 
 __all__ = [
+    "ChildResult",
     "Items",
     "MapItem",
     "ObjectError",
@@ -16,6 +18,10 @@ __all__ = [
     "ObjectWriter",
     "Objects",
     "Reader",
+    "Results",
+    "WriterConfig",
     "open_items",
     "open_objects",
+    "open_results",
+    "transform",
 ]
