@@ -27,6 +27,7 @@ FLOORS = {
     "statewright.tasks": 6,
     "statewright.store": 6,
     "statewright.deployment": 6,
+    "statewright.items": 6,
     "statewright.drive": 7,
     "statewright.api": 8,
     "statewright": 9,  # the public names

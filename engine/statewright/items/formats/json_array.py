@@ -1,0 +1,193 @@
+"""JSON: an array of items, at the top of the file or where ItemsPointer says (InputType JSON).
+
+The file is never in memory as a whole.  What is found here are the places where values begin and end, by brackets and
+quotes alone; each item's text is then decoded, and so checked, by the one decoder of the engine.  That gives exact byte
+offsets to go on from, which parsers that make events of a stream do not tell.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from typing import BinaryIO, Final
+
+from statewright.items.config import ReaderConfig, unreadable
+from statewright.items.formats.source import BOM, CHUNK, LONGEST, File, Found, Position, item, open_bytes
+from statewright.values import NotJsonError, decode
+
+__all__ = ["read"]
+
+_SPACE: Final = re.compile(rb"[ \t\n\r]*+")
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+_SCALAR: Final = re.compile(rb'[^\s,\[\]{}":]*+')
+_FLAT: Final = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
+"""What lies between two brackets: other characters and whole strings."""
+
+
+def read(file: File, config: ReaderConfig, at: Position) -> Iterator[Found]:
+    """The elements of the array.  A position is the offset of the byte after an element."""
+    with closing(open_bytes(file, at or 0)) as stream:
+        text = _Text(stream, at or 0)
+        if at is None:
+            text.skip_mark()
+            for token in config.pointer:
+                _descend(text, token)
+            if text.peek() != b"[":
+                _refuse(text)
+            text.step()
+        source, first = file.source, at is None
+        while (following := text.peek()) != b"]":
+            if not first:
+                if following != b",":
+                    raise text.broken("',' or ']'")
+                text.step()
+            first = False
+            text.peek()
+            start, value = text.offset, text.value()
+            yield Found(item(value, start), len(value), text.offset, source)
+        text.step()
+        if not config.pointer and text.peek():
+            raise text.broken("the end of the file")
+
+
+def _descend(text: _Text, token: str) -> None:
+    """Move to the member or element that a reference token names; the first of members with the same name."""
+    opening = text.peek()
+    if opening not in (b"{", b"["):
+        raise unreadable(f"The ItemsPointer leads to nothing: there is no '{token}'.")
+    text.step()
+    closing_bracket, count = (b"}" if opening == b"{" else b"]"), 0
+    while text.peek() != closing_bracket:
+        if count and text.peek() == b",":
+            text.step()
+        elif count:
+            raise text.broken(f"',' or '{closing_bracket.decode()}'")
+        name = _name(text) if opening == b"{" else str(count)
+        if name == token:
+            return
+        text.peek()
+        text.value(keep=False)
+        count += 1
+    raise unreadable(f"The ItemsPointer leads to nothing: there is no '{token}'.")
+
+
+def _name(text: _Text) -> str:
+    if text.peek() != b'"':
+        raise text.broken("a member's name")
+    start, name = text.offset, text.value()
+    if text.peek() != b":":
+        raise text.broken("':'")
+    text.step()
+    try:
+        return str(decode(name))
+    except NotJsonError as error:
+        raise unreadable(f"The name at byte {start} is not valid JSON: {error}") from None
+
+
+def _refuse(text: _Text) -> None:
+    """Something that is no array: recorded where it is an object."""
+    if text.peek() in (b"", b"]", b"}", b",", b":"):
+        raise text.broken("an array")
+    raise unreadable("Attempting to map over non-iterable node.")
+
+
+class _Text:
+    """A window on a stream of JSON text: `_data` from `_at` on is yet to be read, and `_data[0]` is byte `_base`."""
+
+    def __init__(self, stream: BinaryIO, offset: int) -> None:
+        self._stream = stream
+        self._base = offset
+        self._data = b""
+        self._at = 0
+
+    @property
+    def offset(self) -> int:
+        """The offset in the file of the byte that comes next."""
+        return self._base + self._at
+
+    def broken(self, expected: str) -> Exception:
+        """The error of a text that is not JSON here."""
+        found = "the file ends" if not self.peek() else f"there is {self.peek().decode(errors='replace')!r}"
+        return unreadable(f"The file is not valid JSON: {found} at byte {self.offset} where {expected} was expected.")
+
+    def skip_mark(self) -> None:
+        """Pass over a byte order mark."""
+        self._more(0)
+        if self._data.startswith(BOM):
+            self._at = len(BOM)
+
+    def peek(self) -> bytes:
+        """The next byte that is no space, and move to it; empty at the end of the file."""
+        while True:
+            match = _SPACE.match(self._data, self._at)
+            assert match  # noqa: S101  it matches the empty text
+            self._at = match.end()
+            if self._at < len(self._data):
+                return self._data[self._at : self._at + 1]
+            if not self._more(self._at):
+                return b""
+
+    def step(self) -> None:
+        """Move over one byte, which has been peeked at."""
+        self._at += 1
+
+    def value(self, *, keep: bool = True) -> bytes:
+        """Move over the value that begins at the next byte; its text if it is to be kept, else ``b""``.
+
+        Raises StatesError: where the text ends within the value, no value begins here, or it is longer than LONGEST (a
+            string or number is, of a value that is not kept).
+        """
+        opening = self.peek()
+        if opening in (b"{", b"["):
+            return self._container(keep)
+        pattern = _STRING if opening == b'"' else _SCALAR
+        while True:
+            match = pattern.match(self._data, self._at)
+            if match and (opening == b'"' or match.end() < len(self._data)):
+                break
+            if not self._more(self._at):
+                break
+        if not match or match.end() == self._at:
+            raise self.broken("a value")
+        self._at = match.end()
+        return match[0]
+
+    def _container(self, keep: bool) -> bytes:
+        start = scan = self._at
+        depth = 0
+        while True:
+            match = _FLAT.match(self._data, scan)
+            assert match  # noqa: S101  it matches the empty text
+            scan = match.end()
+            byte = self._data[scan : scan + 1]
+            if byte in (b"{", b"["):
+                depth += 1
+                scan += 1
+            elif byte in (b"}", b"]"):
+                depth -= 1
+                scan += 1
+                if depth == 0:
+                    self._at = scan
+                    return self._data[start:scan] if keep else b""
+            else:  # the end of what has been read, or a string that goes on beyond it
+                drop = start if keep else scan
+                self._at = drop
+                if not self._more(drop):
+                    raise unreadable(
+                        f"The file is not valid JSON: it ends in the middle of a value at byte {self.offset}."
+                    )
+                scan, start = scan - drop, 0
+
+    def _more(self, drop: int) -> bool:
+        """Read on, dropping the bytes before `drop`; False at the end of the file."""
+        chunk = self._stream.read(CHUNK)
+        if not chunk:
+            return False
+        rest = self._data[drop:]
+        if len(rest) > LONGEST:
+            raise unreadable(f"The value at byte {self._base + drop} is longer than {LONGEST} bytes.")
+        self._data = rest + chunk
+        self._base += drop
+        self._at -= drop
+        return True

@@ -1,0 +1,176 @@
+"""Amazon S3, and whatever speaks its protocol, as an object store; through the AWS SDK, which is an optional extra."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from types import TracebackType
+from typing import Any, BinaryIO, Final, Self, TypeVar
+
+from statewright.errors import StatewrightError
+from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key
+
+__all__ = ["S3Objects"]
+
+_BUFFER: Final = 256 * 1024
+_IN_MEMORY: Final = 8 * 1024 * 1024
+"""An object in the making is kept in memory up to this many bytes, then in a temporary file."""
+
+_ATTEMPTS: Final = 5
+"""How often a stream that breaks off is taken up again before that is an error; so often botocore tries a request."""
+
+_T = TypeVar("_T")
+
+
+class S3Objects:
+    """An object store that speaks the S3 protocol.
+
+    Arguments:
+        endpoint: e.g. ``"http://127.0.0.1:9000"``; None for Amazon S3.  A path-style address is used for it, as most
+            other services have no host name per bucket.
+
+    Raises StatewrightError: ``MissingExtra`` if the AWS SDK is not installed.
+
+    Example: ``S3Objects("http://127.0.0.1:9000").size("my-bucket", "items.csv")``
+    """
+
+    def __init__(self, endpoint: str | None = None) -> None:
+        try:
+            import boto3
+            from botocore.config import Config
+            from botocore.exceptions import BotoCoreError, ClientError
+        except ImportError:
+            message = "objects in S3 need the AWS SDK: pip install 'statewright[s3]'"
+            raise StatewrightError("MissingExtra", message) from None
+        self._failures: tuple[type[Exception], ...] = (BotoCoreError, ClientError)
+        config = Config(
+            retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+            s3={"addressing_style": "path"} if endpoint else None,
+        )
+        try:
+            self._client = boto3.session.Session().client("s3", endpoint_url=endpoint, config=config)
+        except (BotoCoreError, ValueError) as error:
+            raise StatewrightError("InvalidObjects", f"cannot use S3: {error}") from None
+
+    def open(self, bucket: str, key: str, start: int = 0) -> BinaryIO:
+        """See `Objects.open`."""
+        return io.BufferedReader(_Stream(self, bucket, key, start), _BUFFER)
+
+    def get(self, bucket: str, key: str, start: int, etag: str | None) -> tuple[Any, str]:
+        """The body from `start` on, and the ETag; only of the object with `etag`, if there is one."""
+        more = {"Range": f"bytes={start}-"} if start else {}
+        more |= {"IfMatch": etag} if etag else {}
+        answer = self._call(lambda: self._client.get_object(Bucket=bucket, Key=key, **more))
+        return answer["Body"], answer["ETag"]
+
+    def size(self, bucket: str, key: str) -> int:
+        """See `Objects.size`."""
+        return int(self._call(lambda: self._client.head_object(Bucket=bucket, Key=key))["ContentLength"])
+
+    def list(self, bucket: str, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
+        """See `Objects.list`."""
+        pages = iter(
+            self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
+        )
+        while (page := self._call(lambda: next(pages, None))) is not None:
+            for entry in page.get("Contents", ()):
+                yield ObjectInfo(
+                    etag=entry["ETag"],
+                    key=entry["Key"],
+                    modified=int(entry["LastModified"].timestamp()),
+                    size=entry["Size"],
+                    storage_class=entry.get("StorageClass", "STANDARD"),
+                )
+
+    def create(self, bucket: str, key: str) -> _Writer:
+        """See `Objects.create`.  The object is sent when the writer is closed; a large one in parts, as one upload."""
+        self._call(lambda: self._client.head_bucket(Bucket=bucket), missing=no_such_bucket())
+        return _Writer(lambda file: self._call(lambda: self._client.upload_fileobj(file, bucket, key)))
+
+    def _call(self, call: Callable[[], _T], missing: ObjectError | None = None) -> _T:
+        """Make a call of the SDK; `missing` is what an answer 404 without words means."""
+        try:
+            return call()
+        except self._failures as error:
+            raise self._translate(error, missing or no_such_key()) from None
+
+    def _translate(self, error: Exception, missing: ObjectError) -> ObjectError:
+        details: dict[str, str] = getattr(error, "response", {}).get("Error", {})
+        code, message = details.get("Code", type(error).__name__), details.get("Message", str(error))
+        known = {"NoSuchBucket": no_such_bucket(), "NoSuchKey": no_such_key(), "404": missing}
+        return known.get(code) or ObjectError(code, f"{message} (Service: Amazon S3; Error Code: {code})")
+
+
+class _Stream(io.RawIOBase):
+    """The bytes of an object; a connection that breaks off is opened again where it did, if the object is the same."""
+
+    def __init__(self, objects: S3Objects, bucket: str, key: str, start: int) -> None:
+        self._from = (objects, bucket, key)
+        self._at = start
+        self._body, self._etag = objects.get(bucket, key, start, None)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        from botocore.exceptions import BotoCoreError, HTTPClientError
+
+        for attempt in range(_ATTEMPTS):
+            try:
+                if attempt:
+                    self._reopen(attempt)
+                data = self._body.read(len(buffer))
+            except (BotoCoreError, HTTPClientError) as error:
+                failure = error
+            else:
+                buffer[: len(data)] = data
+                self._at += len(data)
+                return len(data)
+        raise OSError(f"the connection broke off at byte {self._at}: {failure}")
+
+    def _reopen(self, attempt: int) -> None:
+        time.sleep(0.05 * 2**attempt)
+        objects, bucket, key = self._from
+        self._body.close()
+        self._body, _ = objects.get(bucket, key, self._at, self._etag)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._body.close()
+        super().close()
+
+
+class _Writer:
+    """Bytes kept until they are sent as one object."""
+
+    def __init__(self, send: Callable[[Any], object]) -> None:
+        self._send = send
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  closed by close or abort
+
+    def write(self, data: bytes, /) -> int:
+        return self._file.write(data)
+
+    def close(self) -> None:
+        if self._file.closed:
+            return
+        try:
+            self._file.seek(0)
+            self._send(self._file)
+        finally:
+            self._file.close()
+
+    def abort(self) -> None:
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
