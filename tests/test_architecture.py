@@ -17,7 +17,6 @@ FLOORS = {
     "statewright.errors": 0,
     "statewright.values": 0,
     "statewright.arn": 0,
-    "statewright.arn": 1,
     "statewright.recovery": 1,
     "statewright.history": 1,
     "statewright.lang": 2,

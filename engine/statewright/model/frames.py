@@ -70,7 +70,8 @@ class LinkKind(StrEnum):
     """What an execution is to the one that started it."""
 
     STARTED = "started"  # nothing more
-    AWAITED = "awaited"  # its end answers a task
+    AWAITED = "awaited"  # its end answers a task; its output is shown as text (``.sync``)
+    AWAITED_JSON = "awaited_json"  # the same; its output is shown as a value (``.sync:2``)
     MAP_RUN = "map_run"  # it works on items of a distributed Map
 
 

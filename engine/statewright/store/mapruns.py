@@ -10,7 +10,7 @@ from statewright.model import MapRun
 from statewright.store import codec, keys
 from statewright.store.reading import Reading
 from statewright.store.scripts import Argument
-from statewright.store.verbs import ChildResult, MapRunCounts
+from statewright.store.verbs import ChildEnd, MapRunCounts
 
 __all__ = ["MapRuns"]
 
@@ -51,15 +51,15 @@ class MapRuns(Reading):
         if found[0] is None:
             return None
         status, at, stopped, next_, cursor, read, done, running, window, count, percentage, exceeded = [
-            None if field is None else field.decode() for field in found[: len(_FIELDS)]
+            "" if field is None else field.decode() for field in found[: len(_FIELDS)]
         ]
         numbers = [int(field or 0) for field in found[len(_FIELDS) :]]
         return MapRunCounts(
             status=status,
             started_at=int(at),
-            stopped_at=None if stopped is None else int(stopped),
+            stopped_at=int(stopped) if stopped else None,
             next=int(next_),
-            cursor=cursor or "",
+            cursor=cursor,
             read=int(read),
             done=done == "1",
             running=int(running),
@@ -119,7 +119,7 @@ class MapRuns(Reading):
         arguments: list[Argument] = [execution, frame_id, self._time(), epoch, *fields]
         return bool(await self._scripts.run("update_run", self._key(execution), arguments))
 
-    async def child_results(self, execution: str, frame_id: str, epoch: int) -> AsyncIterator[ChildResult]:
+    async def child_results(self, execution: str, frame_id: str, epoch: int) -> AsyncIterator[ChildEnd]:
         """See `Store.child_results`."""
         counts = await self.map_run_counts(execution, frame_id, epoch)
         results = self._run_key(execution, frame_id, epoch, "r")
@@ -132,7 +132,7 @@ class MapRuns(Reading):
                 if ended is None:  # it had not ended when the run was closed
                     continue
                 status, started, stopped = ended.decode().split(",")
-                yield ChildResult(
+                yield ChildEnd(
                     status,
                     int(started),
                     int(stopped),

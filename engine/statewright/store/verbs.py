@@ -8,14 +8,30 @@ opened with a clock of its own (tests, simulation) passes that instead.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-from statewright.model import Execution, Fork, Frame, MapRun, Step, TaskOrder, TimerKind
+from statewright.model import Execution, Fork, Frame, MapRun, Step
+from statewright.store.records import (
+    KEEP,
+    ChildEnd,
+    Claim,
+    Claimed,
+    Commit,
+    Committed,
+    Created,
+    Description,
+    HistoryPage,
+    Lease,
+    MachineRecord,
+    MapRunCounts,
+    Signal,
+    Signalled,
+    TaskOffer,
+)
 
 __all__ = [
     "KEEP",
-    "ChildResult",
+    "ChildEnd",
     "Claim",
     "Claimed",
     "Commit",
@@ -31,230 +47,6 @@ __all__ = [
     "Store",
     "TaskOffer",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Created:
-    """Answer of `create`: `outcome` is OK, DUP (same name, same input, still running; or begun by the very same order),
-    EXISTS (name is taken), CLOSED (its map run is over) or CLOCK (`Execution.started_at` is more than a second off: make
-    the step again with `now`)."""
-
-    outcome: str
-    started_at: int
-    now: int
-    length: int = 0  # events in the history after the creation (OK only)
-
-
-KEEP = -1
-"""`Commit.keep_ms`: the lease was renewed a short while ago and stays as it is."""
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """One step to be made durable.
-
-    Arguments:
-        execution: internal execution id.
-        frame_id: the frame that stepped.
-        revision: the frame's revision this step was taken from.
-        commit_id: unique to this step; the same in every repetition of the call.
-        owner: who holds the frame's lease; a commit by anybody else is STALE.
-        step: what to write.
-        base: history length the step counted on; checked only if `step.pinned`.
-        consumed: how many entries of the frame's inbox this step used up.
-        keep_ms: keep the lease for so long (ms), KEEP: as it is; 0 releases the frame.
-        requeue: with keep_ms 0: put the frame into the ready queue (for any worker).
-    """
-
-    execution: str
-    frame_id: str
-    revision: int
-    commit_id: str
-    owner: str
-    step: Step
-    base: int = 0
-    consumed: int = 0
-    keep_ms: int = 0
-    requeue: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Committed:
-    """Answer of `commit`.
-
-    Arguments:
-        outcome: OK; DUP (this very commit had been applied); STALE (another revision or owner, a closed join, an ended
-            execution: drop the frame); BASE (pinned, and the history has `base` events: step again).
-        base: history length before this commit's events (OK, DUP), or now (BASE).
-        now: ms, server time of the commit.
-        inbox: entries left in the frame's inbox after it (OK): more to do.
-    """
-
-    outcome: str
-    base: int = 0
-    now: int = 0
-    inbox: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """An entry of a frame's inbox: something happened while nobody held the frame.
-
-    Arguments:
-        kind: timer | joined | answer | submitted | taken | nudge.
-        epoch: of the order it answers.
-        timer: which timer (kind timer).
-        output: JSON text (answer, submitted).
-        error, cause: of a failure (answer with failed=True).
-        worker: the activity worker that took the task (kind taken).
-    """
-
-    kind: str
-    epoch: int = 0
-    timer: TimerKind | None = None
-    output: str | None = None
-    error: str | None = None
-    cause: str | None = None
-    failed: bool = False
-    worker: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """A frame now leased to the claimer.
-
-    `frame` is complete (a child that never ran is made from its fork by the store's codec).  `previous` is the
-    history id its next event follows (kept by the store; the caller only shows it).  `asked_at` is when the claim was
-    sent, by `time.monotonic`: the lease lasts no longer than its length from then.  `flaw` says why what is stored
-    cannot be read; `frame` has only its id then, and the inbox is empty.
-    """
-
-    execution: str
-    frame: Frame
-    revision: int
-    previous: int
-    inbox: tuple[Signal, ...]
-    base: int
-    deliveries: int = 1
-    asked_at: float = 0.0
-    flaw: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """Answer of `claim`: the frames, server time, when the shard next has something due (None: nothing known), and how
-    many notices wait there."""
-
-    frames: tuple[Claimed, ...]
-    now: int
-    next_due: int | None
-    notices: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """A lease to be extended."""
-
-    execution: str
-    frame_id: str
-    revision: int
-
-
-@dataclass(frozen=True, slots=True)
-class Signalled:
-    """Answer of `signal`: OK, DUP (the identical answer was given before), STALE (the order is over), MISSING."""
-
-    outcome: str
-    now: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class TaskOffer:
-    """An activity task handed to a polling worker."""
-
-    execution: str
-    frame_id: str
-    epoch: int
-    order: TaskOrder
-
-
-@dataclass(frozen=True, slots=True)
-class MapRunCounts:
-    """A map run as it is now.
-
-    Arguments:
-        status: RUNNING, SUCCEEDED, FAILED or ABORTED.
-        started_at, stopped_at: ms.
-        next: index of the first child not begun; `cursor`: where the reader goes on.
-        read: items read so far; `done`: all of them.
-        running: children that run; `concurrency`: how many may.
-        tolerated_count, tolerated_percentage: of failed items, None where not given.
-        exceeded: more items failed than may.
-        items, executions: how many ended, by status.
-    """
-
-    status: str
-    started_at: int
-    stopped_at: int | None
-    next: int
-    cursor: str
-    read: int
-    done: bool
-    running: int
-    concurrency: int
-    tolerated_count: int | None
-    tolerated_percentage: float | None
-    exceeded: bool
-    items: dict[str, int]
-    executions: dict[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class ChildResult:
-    """How a child execution ended; `execution` only where results are to be written to files."""
-
-    status: str
-    started_at: int
-    stopped_at: int
-    output: str | None = None
-    error: str | None = None
-    cause: str | None = None
-    execution: Execution | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """An execution as DescribeExecution shows it."""
-
-    execution: Execution
-    status: str
-    stopped_at: int | None = None
-    output: str | None = None
-    error: str | None = None
-    cause: str | None = None
-    length: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    """Stored events `first`..: each (id, previous id, timestamp ms, type, details); text payloads are JSON texts."""
-
-    events: tuple[tuple[int, int, int, str, dict[str, Any] | None], ...]
-    length: int
-
-
-@dataclass(frozen=True, slots=True)
-class MachineRecord:
-    """A deployed state machine; `definition` is the text as it was given, `hash` its SHA-256 in hex."""
-
-    name: str
-    arn: str
-    hash: str
-    definition: str
-    type: str
-    role_arn: str
-    created_at: int
-    revision: int
 
 
 class Store(Protocol):
@@ -345,6 +137,9 @@ class Store(Protocol):
     async def fork(self, execution: str, frame_id: str, epoch: int) -> Fork | None:
         """The fork record of a frame's children (without its items); may be cached: it never changes."""
 
+    async def waits_for_task(self, execution: str, frame_id: str, epoch: int) -> bool:
+        """Whether a frame waits for the task it ordered at this epoch."""
+
     async def map_run(self, execution: str, frame_id: str, epoch: int) -> MapRun | None:
         """A map run as its state ordered it; may be cached: it never changes."""
 
@@ -386,7 +181,7 @@ class Store(Protocol):
     async def update_map_run(self, execution: str, frame_id: str, epoch: int, changes: dict[str, float]) -> bool:
         """Change `concurrency`, `tolerated_count`, `tolerated_percentage` of a map run; False if it does not run."""
 
-    def child_results(self, execution: str, frame_id: str, epoch: int) -> AsyncIterator[ChildResult]:
+    def child_results(self, execution: str, frame_id: str, epoch: int) -> AsyncIterator[ChildEnd]:
         """How the children of a map run ended, in their order, a few at a time."""
 
     async def open_children(self, execution: str, frame_id: str, epoch: int, count: int) -> tuple[str, ...]:

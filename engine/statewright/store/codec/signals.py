@@ -32,7 +32,8 @@ def encode_signal(signal: Signal) -> bytes:
 
 
 def decode_signal(entry: bytes) -> Signal:
-    """An inbox entry; those the scripts write are ``T<epoch>:<timer>``, ``J<epoch>`` and ``K<epoch>:<worker>``."""
+    """An inbox entry; those the scripts write are ``T<epoch>:<timer>``, ``J<epoch>``, ``F<epoch>`` and
+    ``K<epoch>:<worker>``."""
     kind, rest = entry[:1], entry[1:]
     if kind == b"S":
         s = _signal(rest)
@@ -43,4 +44,4 @@ def decode_signal(entry: bytes) -> Signal:
         return Signal("timer", int(epoch), TimerKind(text))
     if kind == b"K":
         return Signal("taken", int(epoch), worker=text)
-    return Signal("joined", int(epoch))
+    return Signal("joined" if kind == b"J" else "nudge", int(epoch))

@@ -116,7 +116,7 @@ local function finale(exec, now, c, commit, holder)
   if child then
     child_ended(h[4], exec, now, h[2], h[5], c)
     if h[6] == '1' then call('UNLINK', x, P .. 'h:' .. exec) end
-  elseif match(h[4] or '', '^awaited:') then
+  elseif match(h[4] or '', '^awaited') then
     notice('E' .. exec)
   end
   call('PUBLISH', 'sw:end', exec)

@@ -28,5 +28,5 @@ if apply(13, exec, '', now, 0, {prev = 0}, {'rev', 1, 'cid', nonce, 'cb', 0}, ho
   end
 end
 -- Its parent may have stopped waiting before this call arrived.
-if match(link, '^awaited:') then notice('C' .. exec) end
+if match(link, '^awaited') then notice('C' .. exec) end
 return {'OK', started, now, count}

@@ -1,0 +1,104 @@
+"""What one execution's commit leaves to be done about another one, which may be in another shard.
+
+A notice is written in the commit that makes it necessary, obeyed by whichever worker sees it, and settled afterwards;
+obeying it again changes nothing.
+
+    E<execution>                 it has ended: answer the task that waits for it
+    C<execution>                 it was started for a task: stop it if that task is not waited for any more
+    V<execution>                 the task that waited for it is: stop it
+    A<execution>:<frame>:<epoch> this map run is over: stop the children that still run
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from statewright.drive.callbacks import stop
+from statewright.drive.nested import outcome
+from statewright.drive.session import Session
+from statewright.errors import StatewrightError
+from statewright.store.verbs import Signal
+
+__all__ = ["Notices"]
+
+_log = logging.getLogger("statewright")
+
+_AT_ONCE = 50
+
+
+class Notices:
+    """Obeys the notices of a store's shards for one worker.
+
+    Arguments:
+        session: of the worker.
+
+    Example: ``Notices(session).look(shard)`` whenever a claim says that there are some
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._shards: dict[int, asyncio.Task[None]] = {}
+
+    def look(self, shard: int) -> None:
+        """Obey what waits in a shard, unless that is being done."""
+        if shard not in self._shards:
+            task = self._shards[shard] = self._session.clock.spawn(self._obey_all(shard))
+            task.add_done_callback(lambda _: self._shards.pop(shard))
+
+    async def stop(self) -> None:
+        """Stop obeying; what is left waits for another worker."""
+        tasks = list(self._shards.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _obey_all(self, shard: int) -> None:
+        store = self._session.store
+        try:
+            while notices := await store.notices(shard, _AT_ONCE):
+                done = await asyncio.gather(*map(self._obey, dict.fromkeys(notices)), return_exceptions=True)
+                for notice, result in zip(dict.fromkeys(notices), done, strict=True):
+                    if isinstance(result, BaseException):
+                        _log.warning("notice %r not obeyed yet: %r", notice, result)
+                        return
+                    await store.settle(shard, notice)
+        except StatewrightError as error:
+            _log.warning("notices of shard %d left alone: %s", shard, error)
+
+    async def _obey(self, notice: str) -> None:
+        kind, rest = notice[0], notice[1:]
+        if kind == "E":
+            await self._answer(rest)
+        elif kind == "C":
+            await self._check(rest)
+        elif kind == "V":
+            await self._stop(rest)
+        elif kind == "A":
+            execution, frame_id, epoch = rest.split(":")
+            await self._stop_children(execution, frame_id, int(epoch))
+        else:
+            _log.error("unknown notice %r", notice)
+
+    async def _answer(self, child: str) -> None:
+        description = await self._session.store.describe(child)
+        link = None if description is None else description.execution.link
+        if description is not None and link is not None:
+            answer = Signal("answer", epoch=link.epoch, **outcome(description))
+            await self._session.store.signal(link.execution, link.frame_id, answer)
+
+    async def _check(self, child: str) -> None:
+        description = await self._session.store.describe(child)
+        link = None if description is None else description.execution.link
+        if link is not None and not await self._session.store.waits_for_task(link.execution, link.frame_id, link.epoch):
+            await self._stop(child)
+
+    async def _stop(self, execution: str) -> None:
+        session = self._session
+        await stop(session.store, session.programs, execution, None, None, session.limits)
+        session.ended(execution)
+
+    async def _stop_children(self, execution: str, frame_id: str, epoch: int) -> None:
+        store = self._session.store
+        while children := await store.open_children(execution, frame_id, epoch, _AT_ONCE):
+            await asyncio.gather(*map(self._stop, children))
