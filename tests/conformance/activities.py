@@ -1,0 +1,47 @@
+"""Workers of activities: the helper state machine of the recordings, run by the engine itself."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from statewright import AsyncEngine, TaskContext
+from statewright.values import encode
+
+__all__ = ["ActivityWorkers"]
+
+_LONG_POLL = 60
+"""Seconds for which GetActivityTask waits for a task (API reference)."""
+
+
+class ActivityWorkers:
+    """State machines that poll activities through ``aws-sdk:sfn:getActivityTask``.
+
+    Arguments:
+        engine: has the activities, and runs the pollers.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._hired = 0
+
+    def handlers(self) -> dict[str, Any]:
+        """By resource."""
+        return {"arn:aws:states:::aws-sdk:sfn:getActivityTask": self.poll}
+
+    async def prepare(self, op: str, params: dict[str, Any]) -> None:
+        """Start the poller that the setup describes, before the case itself starts."""
+        if op == "sfn_activity_consumer":
+            self._hired += 1
+            name = f"activity-worker-{self._hired}"
+            await self._engine.deploy(json.dumps(params["template"]), name=name)
+            await self._engine.start(name, {"ActivityArn": params["ActivityArn"]})
+
+    async def poll(self, arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
+        """GetActivityTask: a task, or nothing after a minute without one."""
+        for _ in range(_LONG_POLL):
+            task = await self._engine.get_activity_task(arguments["ActivityArn"], arguments.get("WorkerName"), timeout=0)
+            if task is not None:
+                return {"TaskToken": task.token, "Input": encode(task.input)}
+            await context.sleep(1)
+        return {}
