@@ -1,4 +1,4 @@
-"""Workers of activities: the helper state machine of the recordings, run by the engine itself."""
+"""Workers of activities: the helper state machines of the recordings, run by the engine itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONG_POLL = 60
 
 
 class ActivityWorkers:
-    """State machines that poll activities through ``aws-sdk:sfn:getActivityTask``.
+    """State machines that poll activities, and answer, through the SDK integration of Step Functions.
 
     Arguments:
         engine: has the activities, and runs the pollers.
@@ -27,7 +27,13 @@ class ActivityWorkers:
 
     def handlers(self) -> dict[str, Any]:
         """By resource."""
-        return {"arn:aws:states:::aws-sdk:sfn:getActivityTask": self.poll}
+        calls = {
+            "getActivityTask": self.poll,
+            "sendTaskSuccess": self.succeed,
+            "sendTaskFailure": self.fail,
+            "sendTaskHeartbeat": self.beat,
+        }
+        return {f"arn:aws:states:::aws-sdk:sfn:{name}": call for name, call in calls.items()}
 
     async def prepare(self, op: str, params: dict[str, Any]) -> None:
         """Start the poller that the setup describes, before the case itself starts."""
@@ -40,8 +46,25 @@ class ActivityWorkers:
     async def poll(self, arguments: dict[str, Any], context: TaskContext) -> dict[str, Any]:
         """GetActivityTask: a task, or nothing after a minute without one."""
         for _ in range(_LONG_POLL):
-            task = await self._engine.get_activity_task(arguments["ActivityArn"], arguments.get("WorkerName"), timeout=0)
+            task = await self._engine.get_activity_task(
+                arguments["ActivityArn"], arguments.get("WorkerName"), timeout=0
+            )
             if task is not None:
                 return {"TaskToken": task.token, "Input": encode(task.input)}
             await context.sleep(1)
+        return {}
+
+    async def succeed(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """SendTaskSuccess."""
+        await self._engine.send_task_success(arguments["TaskToken"], json.loads(arguments["Output"]))
+        return {}
+
+    async def fail(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """SendTaskFailure."""
+        await self._engine.send_task_failure(arguments["TaskToken"], arguments.get("Error"), arguments.get("Cause"))
+        return {}
+
+    async def beat(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """SendTaskHeartbeat."""
+        await self._engine.send_task_heartbeat(arguments["TaskToken"])
         return {}
