@@ -65,7 +65,9 @@ KNOWN = {
 _NESTED = "nested executions are not there yet"
 _READERS = "the items of a distributed Map are not read from objects yet"
 _SYNC = "EXPRESS executions are not started synchronously yet; such have no RedriveCount in their context"
-_GATEWAY = "the case does not say what is behind the API: functions by path, templates, the headers of CloudFront"
+_GATEWAY = (
+    "no case says which functions are behind the API's paths, and the checker takes no list for a replaced header"
+)
 
 LEFT = {
     "assign.assign_reference_variables.reference_in_map_state_max_items_path[MAP_STATE_REFERENCE_IN_MAX_PER_": _READERS,
