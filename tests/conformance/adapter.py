@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import importlib.util
 import json
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import redis
 
-from statewright import AsyncEngine, TaskContext, TaskError, VirtualClock
+from statewright import AsyncEngine, VirtualClock
 from statewright.store.embedded import start_embedded
+from tests.conformance.world import World
+
+__all__ = ["SHARED", "run_case"]
 
 SHARED = Path(__file__).parents[3] / "shared" / "conformance"
 
@@ -31,60 +32,52 @@ def run_case(case: dict[str, Any]) -> dict[str, Any]:
 
     One case at a time: each has the store for itself and a clock of its own.
     """
-    with _LOCK:
-        return asyncio.run(_run(case, _empty_store()))
+    with _LOCK, tempfile.TemporaryDirectory(prefix="statewright-objects-") as objects:
+        return asyncio.run(_run(case, _empty_store(), Path(objects)))
 
 
 _LOCK = threading.Lock()
 
 
-async def _run(case: dict[str, Any], url: str) -> dict[str, Any]:
+async def _run(case: dict[str, Any], url: str, objects: Path) -> dict[str, Any]:
     _, _, _, _, _, _, machine, name, *_ = case["execution_arn"].split(":")
     clock = VirtualClock(int(time.time() * 1000))
-    async with AsyncEngine(url, tasks=_functions(), clock=clock) as engine:
+    async with AsyncEngine(url, clock=clock) as engine:
+        world = World(case, engine, clock, objects, SHARED / "functions.py")
+        await world.prepare()
         definition = case.get("definition_text") or json.dumps(case["definition"])
         await engine.deploy(definition, name=machine, type=case["type"], role_arn=case["role_arn"])
         input_ = {} if case.get("input_omitted") else json.loads(case.get("input_text") or json.dumps(case["input"]))
         run = await engine.start(machine, input_, name=name)
+        if "stop_execution" in case["needs"]:
+            world.spawn(_stop(engine, clock, run.arn))
         worker = engine.new_worker()
         await worker.run_until_idle()
         await worker.stop(0)
+        world.end()
         answer = await engine.describe(run.arn)
-        return {
+        seen = {
             "status": answer.status,
             "output": answer.output,
             "error": answer.error,
             "cause": answer.cause,
             "history": await engine.history(run.arn),
         }
+        return _renamed(seen, run.arn, case["execution_arn"])
 
 
-# -- the Lambda functions of the cases --------------------------------------------------------------------------------
-@cache
-def _functions() -> dict[str, Callable[..., Any]]:
-    specification = importlib.util.spec_from_file_location("conformance_functions", SHARED / "functions.py")
-    assert specification is not None
-    assert specification.loader is not None
-    module = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(module)
-    return {name: _handler(module, name) for name in module.FUNCTIONS if name != "wait_60_seconds"} | {
-        "wait_60_seconds": _wait_60_seconds
-    }
+async def _stop(engine: AsyncEngine, clock: VirtualClock, execution: str) -> None:
+    """StopExecution a second after the start, as the recorded tests did."""
+    await clock.sleep(1)
+    await engine.stop(execution)
 
 
-def _handler(module: Any, name: str) -> Callable[..., Any]:
-    def call(event: Any) -> Any:
-        try:
-            return module.FUNCTIONS[name](event)
-        except module.FunctionError as error:
-            raise TaskError(error.document["errorType"], json.dumps(error.document)) from None
-
-    return call
-
-
-async def _wait_60_seconds(event: Any, context: TaskContext) -> Any:
-    await context.sleep(60)
-    return {}
+def _renamed(seen: dict[str, Any], ours: str, theirs: str) -> dict[str, Any]:
+    """With the id that the case speaks of in place of the one that the engine chose for an EXPRESS execution."""
+    if ours == theirs:
+        return seen
+    text: dict[str, Any] = json.loads(json.dumps(seen, default=str).replace(ours.split(":")[-1], theirs.split(":")[-1]))
+    return text
 
 
 # -- the store --------------------------------------------------------------------------------------------------------
