@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from statewright.errors import StatewrightError
 
-__all__ = ["Arns", "check_name", "execution_id", "execution_id_of"]
+__all__ = ["Arns", "check_name", "execution_id", "execution_id_of", "map_run_id"]
 
 # API reference, StartExecution, name: no white space, brackets, wildcards, special or control characters.
 _FORBIDDEN = re.compile('[\\s<>{}\\[\\]?*"#%\\\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff\U0010ffff]')
@@ -43,6 +43,17 @@ def execution_id_of(arn: str) -> str:
     Example: ``execution_id_of("arn:aws:states:us-east-1:000000000000:execution:pay:order-17")``
     """
     return execution_id(*Arns.execution_names(arn))
+
+
+def map_run_id(arn: str) -> str:
+    """The id of a map run, from ``…:mapRun:<state machine>/<label>:<id>``; StatewrightError InvalidArn.
+
+    Example: ``map_run_id("arn:aws:states:us-east-1:000000000000:mapRun:pay/items:17") == "17"``
+    """
+    parts = arn.split(":")
+    if len(parts) != 8 or parts[5] != "mapRun" or not parts[7]:
+        raise StatewrightError("InvalidArn", f"Invalid Arn: '{arn}' is no map run ARN")
+    return parts[7]
 
 
 @dataclass(frozen=True, slots=True)

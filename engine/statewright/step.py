@@ -41,9 +41,10 @@ from statewright.model import (
 from statewright.recovery import error_output, find_retrier, matches, retry_delay
 from statewright.states.base import Exited, Failed, Outcome, Parked, Program, Turn
 from statewright.states.containers import Map
+from statewright.states.distributed import Feeding
 from statewright.values import NotJsonError, Payload
 
-__all__ = ["LEGAL", "Program", "begin", "step"]
+__all__ = ["LEGAL", "Program", "begin", "feed", "step"]
 
 _DEFAULT_LIMITS: Final = Limits()
 _CONTAINERS: Final = frozenset({"Parallel", "Map"})
@@ -104,6 +105,25 @@ def step(
             if isinstance(outcome, Exited) and outcome.next is not None:
                 _move(turn, outcome)
     return _conclude(turn, outcome)
+
+
+def feed(
+    program: Program,
+    execution: Execution,
+    frame: Frame,
+    event: Event,
+    limits: Limits = _DEFAULT_LIMITS,
+    sign: Callable[[str, int], str] = _no_token,
+) -> Feeding:
+    """What makes the inputs of a map run's child executions, for a frame in Phase.MAP_RUN; arguments as for `step`.
+
+    Errors it raises have AWS's words about where they happened.
+
+    Example: ``feed(program, execution, frame, Continue(at=0, entropy="")).input([item])``
+    """
+    assert frame.map_run is not None  # noqa: S101
+    turn = Turn(program, execution, frame, event, limits, sign, Entropy(event.entropy))
+    return Feeding(turn, frame.map_run, lambda error: _located(turn, error))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ loop.
 from statewright.api.blocking import Engine
 from statewright.api.engine import AsyncEngine
 from statewright.api.executions import Started
+from statewright.api.mapruns import MapRunDescription
 from statewright.api.tasks import ActivityTask
 
-__all__ = ["ActivityTask", "AsyncEngine", "Engine", "Started"]
+__all__ = ["ActivityTask", "AsyncEngine", "Engine", "MapRunDescription", "Started"]

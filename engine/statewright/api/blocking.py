@@ -98,6 +98,9 @@ class Engine:
     send_task_failure = _blocking(AsyncEngine.send_task_failure)
     send_task_heartbeat = _blocking(AsyncEngine.send_task_heartbeat)
     get_activity_task = _blocking(AsyncEngine.get_activity_task)
+    map_runs = _blocking(AsyncEngine.map_runs)
+    map_run = _blocking(AsyncEngine.map_run)
+    update_map_run = _blocking(AsyncEngine.update_map_run)
 
     @contextmanager
     def worker(self, *, machines: Sequence[str] = (), grace: float = 10.0) -> Iterator[None]:

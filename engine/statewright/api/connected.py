@@ -12,6 +12,7 @@ from statewright.arn import Arns, execution_id
 from statewright.drive import Clock, Programs, ServerClock, VirtualClock
 from statewright.drive.doorbell import Doorbell
 from statewright.errors import StatewrightError
+from statewright.items import Objects, open_objects
 from statewright.model import Limits
 from statewright.store import open_store
 from statewright.store.verbs import Store
@@ -48,6 +49,7 @@ class Connected:
         region: str = "us-east-1",
         account: str = "000000000000",
         clock: VirtualClock | None = None,
+        objects: Objects | str | Path | None = None,
     ) -> None:
         self._url = store
         self._data_dir = Path(data_dir if data_dir is not None else ".statewright")
@@ -57,6 +59,7 @@ class Connected:
         self._working = {"concurrency": concurrency, "threads": threads, "lease_seconds": lease_seconds}
         self.arns = Arns(region, account)
         self.registry = Registry(tasks, region=region, account=account)
+        self._objects = open_objects(objects) if isinstance(objects, str | Path) else objects
         self._opened: Opened | None = None
 
     async def open(self) -> None:
@@ -100,8 +103,11 @@ class Connected:
         """What the store's server is and how it is set (see `Store.health`)."""
         return await self._open.store.health()
 
-    def _id(self, execution: str) -> str:
-        return execution_id(*self.arns.execution_names(execution))
+    async def _id(self, execution: str) -> str:
+        """Internal id of an execution, by ARN or ``machine:name``; a child execution's is where its parent's is."""
+        machine, name = self.arns.execution_names(execution)
+        id_ = execution_id(machine, name)
+        return (await self._open.store.find_child(id_) or id_) if "/" in machine else id_
 
     def _payload(self, value: Json, code: str) -> Payload:
         """A caller's JSON value; StatewrightError `code` if it is none, or too large."""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from statewright.api.executions import Executions
+from statewright.api.mapruns import MapRuns
 from statewright.api.tasks import Tasks
 
 __all__ = ["AsyncEngine"]
 
 
-class AsyncEngine(Executions, Tasks):
+class AsyncEngine(Executions, MapRuns, Tasks):
     """Durable state machines on a store.
 
     Arguments:
@@ -20,6 +21,8 @@ class AsyncEngine(Executions, Tasks):
         lease_seconds: after so long without a sign of life a worker's work goes to another.
         region, account: in ARNs.
         clock: a VirtualClock, for tests.
+        objects: where distributed Maps read items from and write results to: a directory, whose directories are the
+            buckets, or the URL of an S3-compatible store (see `items.open_objects`); None: nowhere.
 
     Example::
 

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from statewright.api.machines import StateMachines
 from statewright.api.workers import Workers
-from statewright.arn import check_name, execution_id
+from statewright.arn import check_name, execution_id, map_run_id
 from statewright.drive import callbacks
 from statewright.drive.starting import start_execution
 from statewright.errors import StatewrightError
@@ -72,22 +72,31 @@ class Executions(Workers, StateMachines):
 
     async def describe(self, execution: str) -> Description:
         """An execution by ARN or ``machine:name``; StatewrightError ExecutionDoesNotExist."""
-        description = await self._open.store.describe(self._id(execution))
+        description = await self._open.store.describe(await self._id(execution))
         if description is None:
             arn = self.arns.execution(*self.arns.execution_names(execution))
             raise StatewrightError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
         return description
 
     async def list(
-        self, machine: str | None = None, status: str | None = None, *, limit: int = 100, start: int = 0
+        self,
+        machine: str | None = None,
+        status: str | None = None,
+        *,
+        map_run: str | None = None,
+        limit: int = 100,
+        start: int = 0,
     ) -> list[Description]:
         """Executions, most recent first: `limit` of them from the place `start` on.
 
         Arguments:
             machine: name or ARN of their state machine; None: any.
             status: RUNNING, SUCCEEDED, FAILED, TIMED_OUT or ABORTED; None: any.
+            map_run: ARN of the map run whose child executions are wanted (EXPRESS ones are gone when they have ended).
         """
         name = None if machine is None else self.arns.machine_name(machine)
+        if map_run is not None:
+            name = map_run_id(map_run)
         found, _ = await self._open.store.executions(name, status, start, limit)
         return found
 
@@ -102,7 +111,7 @@ class Executions(Workers, StateMachines):
             after: leave out the first `after` of them (with `reverse`: the last).
         """
         await self.describe(execution)
-        id_ = self._id(execution)
+        id_ = await self._id(execution)
         events: Events = []
         while limit is None or len(events) < limit:
             count = _PAGE if limit is None else min(_PAGE, limit - len(events))
@@ -115,7 +124,7 @@ class Executions(Workers, StateMachines):
     async def stop(self, execution: str, error: str | None = None, cause: str | None = None) -> Description:
         """Stop an execution: ABORTED with `error` and `cause`, unless it has ended before.  Running handlers are
         cancelled, those of other workers when they next extend their lease."""
-        id_, opened = self._id(execution), self._open
+        id_, opened = await self._id(execution), self._open
         await callbacks.stop(opened.store, opened.programs, id_, error, cause, self._limits)
         self._crew.forget(id_)
         return await self.describe(execution)
@@ -124,7 +133,7 @@ class Executions(Workers, StateMachines):
         """Wait until an execution has ended, at most `timeout` seconds; TimeoutError after that."""
         async with asyncio.timeout(timeout):
             while True:
-                await self._open.store.watch_end(self._id(execution))
+                await self._open.store.watch_end(await self._id(execution))
                 description = await self.describe(execution)
                 if description.status != "RUNNING":
                     return description

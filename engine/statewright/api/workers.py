@@ -61,6 +61,7 @@ class Workers(Connected):
             clock=self._clock,
             doorbell=opened.doorbell,
             machines=[self.arns.machine_name(machine) for machine in machines],
+            objects=self._objects,
             **self._working,  # type: ignore[arg-type]
         )
 

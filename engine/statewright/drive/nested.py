@@ -36,7 +36,10 @@ _ACTIONS = {
 
 
 def is_nested(resource: str) -> bool:
-    """Whether a Resource starts an execution.  Example: ``is_nested("arn:aws:states:::states:startExecution.sync:2")``"""
+    """Whether a Resource starts an execution.
+
+    Example: ``is_nested("arn:aws:states:::states:startExecution.sync:2")``
+    """
     parsed = Resource.parse(resource)
     return (parsed.service, parsed.action) in _ACTIONS
 

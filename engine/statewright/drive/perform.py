@@ -7,13 +7,14 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from statewright.drive.nested import is_nested, start_nested
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
 from statewright.model import Execution, Frame, Phase, TaskKind, TaskOrder
-from statewright.tasks import Call, TaskContext
+from statewright.tasks import Call, TaskContext, TaskError
 from statewright.tasks.context import idempotency_key
 from statewright.tasks.failure import compact, failure
 from statewright.values import Json, Payload, check, encode
@@ -23,11 +24,13 @@ __all__ = ["Performance", "perform", "runs_handler", "task_context"]
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """How a handler ended: with `output`, or with `error` and perhaps `cause`."""
+    """How a handler ended: with `output`, or with `error` and perhaps `cause`.  `submitted`: the output tells only that
+    the work was submitted."""
 
     output: Payload | None = None
     error: str | None = None
     cause: str | None = None
+    submitted: bool = False
 
 
 def runs_handler(frame: Frame) -> bool:
@@ -53,7 +56,22 @@ def task_context(session: Session, execution: Execution, frame: Frame, order: Ta
     )
 
 
-async def perform(session: Session, order: TaskOrder, context: TaskContext) -> Performance:
+async def perform(session: Session, execution: Execution, frame: Frame, context: TaskContext) -> Performance:
+    """Do the work of a frame's task: start a nested execution, or call the handler of its resource.  A registered
+    handler goes before what is built in."""
+    order = frame.task
+    assert order is not None  # noqa: S101
+    if not is_nested(order.resource) or order.resource in session.registry:
+        done = await _handle(session, order, context)
+        return replace(done, submitted=order.kind is TaskKind.TOKEN)
+    try:
+        output = Payload.of(await start_nested(session, execution, frame, order))
+    except TaskError as error:
+        return _failed(error, None, False)
+    return Performance(output, submitted=order.kind is not TaskKind.CALL)
+
+
+async def _handle(session: Session, order: TaskOrder, context: TaskContext) -> Performance:
     """Call the handler of an order and say how it ended.
 
     Whatever a handler does short of killing the process ends here: exceptions of any kind, results that are not JSON.

@@ -17,9 +17,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from statewright.drive.events import event_of, is_stale
+from statewright.drive.gathering import gather_results
 from statewright.drive.perform import Performance, perform, runs_handler, task_context
 from statewright.drive.session import Session
-from statewright.errors import StatewrightError
+from statewright.errors import StatesError, StatewrightError
 from statewright.model import (
     Continue,
     EndExecution,
@@ -27,14 +28,17 @@ from statewright.model import (
     Execution,
     Finish,
     Fork,
+    Joined,
     Phase,
+    StartMapRun,
     StartTimer,
     Step,
     TaskAnswer,
     TaskKind,
     TaskSubmitted,
 )
-from statewright.step import Program, step
+from statewright.states.distributed import Feeding
+from statewright.step import Program, feed, step
 from statewright.store.verbs import KEEP, Claimed, Commit, Committed, Signal
 from statewright.tasks import TaskContext
 
@@ -89,14 +93,16 @@ class Runner:
         self._leaving = False
         self._lost = False
         self._context: TaskContext | None = None
+        self._feeding = False
         self._execution: Execution | None = None
         self._program: Program | None = None
 
     # -- what the worker asks and tells -------------------------------------------------------------------------------
     @property
     def waits(self) -> bool:
-        """Whether a handler runs and nothing is under way to the store: the lease needs to be extended."""
-        return self._context is not None and not self._window
+        """Whether a handler runs, or a map run is fed, and nothing is under way to the store: the lease needs to be
+        extended."""
+        return (self._context is not None or self._feeding) and not self._window
 
     def abandon(self) -> None:
         """The frame is lost: stop whatever is being done about it."""
@@ -169,6 +175,11 @@ class Runner:
                 return await self._signalled(self._inbox.popleft())
             if frame.phase is Phase.ENTER:
                 return Continue(at=self._now(), entropy=self.session.entropy(), base=self._base, epoch=frame.epoch)
+            if frame.phase is Phase.MAP_RUN:
+                event = await self._feed()
+                if event is not None or not self._inbox:
+                    return event
+                continue
             if not runs_handler(frame):
                 # Nothing new after all (a lapsed lease, a signal that came too late): let go, timers untouched.
                 await self._take(None)
@@ -179,7 +190,14 @@ class Runner:
 
     async def _signalled(self, signal: Signal) -> Event:
         self._spent += 1
-        common = {"entropy": self.session.entropy(), "base": self._base}
+        common: dict[str, Any] = {"entropy": self.session.entropy(), "base": self._base}
+        if signal.kind == "joined" and self.frame.map_run is not None:
+            self._feeding = True
+            try:
+                members = await gather_results(self.session, self.execution_id, self.frame)
+            finally:
+                self._feeding = False
+            return Joined(at=self._now(), epoch=signal.epoch, **common, **members)
         return await event_of(signal, self.execution_id, self.frame, self.session.store, self._now, common)
 
     def _skip_stale(self) -> None:
@@ -189,6 +207,38 @@ class Runner:
 
     def _now(self) -> int:
         return self.session.clock.now()
+
+    # -- map runs -----------------------------------------------------------------------------------------------------
+    async def _feed(self) -> Event | None:
+        """Start child executions while there is room; then the frame is let go, and their ends wake it again.
+
+        Returns the failure of the run, if its items cannot be read."""
+        session, frame = self.session, self.frame
+        assert self._execution is not None  # noqa: S101
+        if session.stopping:
+            await self._take(None)
+            raise _LostError
+        self._feeding = True
+        try:
+            await session.feed(self._execution, frame, self._make_feeding)
+        except StatesError as error:
+            at, entropy = self._now(), session.entropy()
+            return Joined(
+                at=at, entropy=entropy, base=self._base, epoch=frame.epoch, error=error.error, cause=error.cause
+            )
+        finally:
+            self._feeding = False
+        self._skip_stale()
+        if not self._inbox:
+            await self._take(None)
+        return None
+
+    def _make_feeding(self) -> Feeding:
+        event = Continue(at=self._now(), entropy=self.session.entropy(), base=self._base, epoch=self.frame.epoch)
+        assert self._program is not None  # noqa: S101
+        assert self._execution is not None  # noqa: S101
+        sign = partial(self.session.tokens.sign, self.execution_id)
+        return feed(self._program, self._execution, self.frame, event, self.session.limits, sign)
 
     # -- handlers -----------------------------------------------------------------------------------------------------
     async def _perform(self) -> Event | None:
@@ -203,7 +253,7 @@ class Runner:
             raise _LostError
         self._context = task_context(session, self._execution, frame, frame.task)
         try:
-            done = await perform(session, frame.task, self._context)
+            done = await perform(session, self._execution, frame, self._context)
         except asyncio.CancelledError:
             if self._lost or not self._interrupting():
                 raise
@@ -216,14 +266,14 @@ class Runner:
         if self._interrupting():
             _uncancel()
             return None
-        if frame.task.kind is TaskKind.TOKEN and done.output is None:
+        if frame.task.kind in (TaskKind.TOKEN, TaskKind.JOB) and done.output is None:
             await self._answer(done)
             return None
         at, entropy = self._now(), session.entropy()
         common: dict[str, Any] = {"at": at, "entropy": entropy, "base": self._base, "epoch": frame.epoch}
         if done.output is None:
             return TaskAnswer(**common, error=done.error, cause=done.cause, failed=True)
-        if frame.task.kind is TaskKind.TOKEN:
+        if done.submitted:
             return TaskSubmitted(**common, output=done.output)
         return TaskAnswer(**common, output=done.output)
 
@@ -323,7 +373,10 @@ class Runner:
         self.frame = taken.frame
         self._skip_stale()
         goes_on = taken.frame.phase is not Phase.DONE and (
-            bool(self._inbox) or taken.frame.phase is Phase.ENTER or runs_handler(taken.frame)
+            bool(self._inbox)
+            or taken.frame.phase is Phase.ENTER
+            or runs_handler(taken.frame)
+            or any(isinstance(command, StartMapRun) for command in taken.commands)
         )
         stays = goes_on and not session.stopping
         self._leaving = not stays

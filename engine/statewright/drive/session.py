@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from statewright.drive.clock import Clock
 from statewright.drive.programs import Programs
-from statewright.model import Limits
+from statewright.items import Objects
+from statewright.model import Execution, Frame, Limits
+from statewright.states.distributed import Feeding
 from statewright.store.verbs import Store
 from statewright.tasks import Registry, Tokens
 
@@ -36,8 +38,10 @@ class Session:
         lease_ms: how long a frame stays ours without a word (ms).
         threads: where synchronous handlers run.
         slots: as many handlers run at once.
+        objects: where distributed Maps read items from and write results to.
         abandon: stop working on frames (execution id, frame ids), because a step has ended them.
         ended: the same for all frames of an execution.
+        feed: starts child executions of a map run (see `Feeder.feed`).
         entropy: seed of every step.
         stopping: the worker drains: finish what runs, begin nothing.
         wake: set when there may be something to claim.
@@ -54,8 +58,10 @@ class Session:
     lease_ms: int
     threads: Executor
     slots: asyncio.Semaphore
+    objects: Objects | None
     abandon: Callable[[str, Iterable[str]], None]
     ended: Callable[[str], None]
+    feed: Callable[[Execution, Frame, Callable[[], Feeding]], Awaitable[bool]] = field(init=False)
     entropy: Callable[[], str] = _entropy
     monotonic: Callable[[], float] = time.monotonic
     stopping: bool = False

@@ -4,30 +4,43 @@ from __future__ import annotations
 
 import hashlib
 import time
+from typing import Protocol
 
 import msgspec
 from msgspec.structs import replace
 
 from statewright.drive.clock import Clock
 from statewright.drive.programs import Programs
-from statewright.drive.worker import Worker
+from statewright.drive.session import Session
 from statewright.errors import StatewrightError
-from statewright.model import Execution
-from statewright.step import begin
+from statewright.model import Execution, LinkKind, Step
+from statewright.step import Program, begin
 from statewright.store.verbs import Created, Store
 
 __all__ = ["start_execution"]
 
 
+class Starter(Protocol):
+    """A worker, as far as it is needed to go on with an execution at once (see `Worker`)."""
+
+    session: Session
+
+    def begin(self, program: Program, execution: Execution, /) -> Step: ...
+
+    def adopt(self, execution: Execution, first: Step, created: Created, asked_at: float, /) -> None: ...
+
+
 async def start_execution(
-    store: Store, programs: Programs, clock: Clock, execution: Execution, worker: Worker | None
+    store: Store, programs: Programs, clock: Clock, execution: Execution, worker: Starter | None
 ) -> Created:
     """Create an execution; with a `worker` the same commit enters its first state, and the worker takes it from there.
 
     Raises StatewrightError ClockSkew if the store's clock cannot be followed.
     """
     program = await programs.compiled(execution.definition, execution.type)
-    digest = hashlib.sha256(msgspec.json.encode(execution.input.value, order="sorted")).hexdigest()
+    digest = ""
+    if execution.link is None or execution.link.kind is not LinkKind.MAP_RUN:  # those are told apart by their index
+        digest = hashlib.sha256(msgspec.json.encode(execution.input.value, order="sorted")).hexdigest()
     for _ in range(3):
         first = begin(program, execution) if worker is None else worker.begin(program, execution)
         owner, lease_ms = (worker.session.owner, worker.session.lease_ms) if worker else ("", 0)

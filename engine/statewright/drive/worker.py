@@ -16,11 +16,14 @@ from msgspec.structs import replace
 from statewright.drive import leases
 from statewright.drive.clock import Clock, ServerClock, VirtualClock
 from statewright.drive.doorbell import Doorbell
+from statewright.drive.feeding import Feeder
+from statewright.drive.notices import Notices
 from statewright.drive.programs import Programs
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
 from statewright.drive.threads import Threads
 from statewright.errors import StatewrightError
+from statewright.items import Objects
 from statewright.model import (
     Continue,
     EndExecution,
@@ -66,6 +69,7 @@ class Worker:
         threads: how many of them may be synchronous.
         lease_seconds: a frame is another worker's if this one has not been heard of for so long.
         machines: names of the state machines to work on, whose handlers it has; none: all.
+        objects: where distributed Maps read items from and write results to.
 
     Example: ``worker = Worker(store, …); await worker.run()``
     """
@@ -84,6 +88,7 @@ class Worker:
         threads: int = 32,
         lease_seconds: float = 9.0,
         machines: Sequence[str] = (),
+        objects: Objects | None = None,
     ) -> None:
         self._threads = Threads(threads)
         self.session = Session(
@@ -97,9 +102,13 @@ class Worker:
             lease_ms=round(lease_seconds * 1000),
             threads=self._threads,
             slots=asyncio.Semaphore(concurrency),
+            objects=objects,
             abandon=self.abandon,
             ended=self.forget,
         )
+        self._feeder = Feeder(self.session)
+        self.session.feed = self._feeder.feed
+        self._notices = Notices(self.session)
         self._doorbell = doorbell or Doorbell(store)
         self._machines = tuple(machines)
         self._room = concurrency * _FRAMES_PER_HANDLER
@@ -159,6 +168,8 @@ class Worker:
                 await asyncio.wait_for(giving_back, max(grace, 1))
             except (TimeoutError, StatewrightError) as error:
                 _log.warning("frame not given back, its lease will lapse: %s", error or "no reply")
+        await self._notices.stop()
+        self._feeder.close()
         self._threads.shutdown()
 
     def kill(self) -> None:
@@ -206,7 +217,7 @@ class Worker:
         for command in first.commands:
             if isinstance(command, StartTimer):
                 self.session.look_at(created.now + command.delay if command.due is None else command.due)
-        if first.frame.phase in (Phase.ENTER, Phase.TASK):
+        if first.frame.phase in (Phase.ENTER, Phase.TASK, Phase.MAP_RUN):
             frame = replace(first.frame, entered_id=first.entered or 0)
             base = created.length
             self._take(Claimed(execution.id, frame, 1, previous=1, inbox=(), base=base, asked_at=asked_at))
@@ -318,13 +329,17 @@ class Worker:
                 if not claims or not isinstance(error, Exception):
                     raise error
                 _log.error("claim failed: %r", error)
-        for claim in claims:
+        for shard, claim in enumerate(answers):
+            if not isinstance(claim, Claim):
+                continue
             session.clock.observe(claim.now)
+            if claim.notices:
+                self._notices.look(shard)
             for claimed in claim.frames:
                 self._take(claimed)
             if claim.next_due is not None:
                 session.look_at(claim.next_due)
-        return any(claim.frames for claim in claims)
+        return any(claim.frames or claim.notices for claim in claims)
 
     # -- virtual time -------------------------------------------------------------------------------------------------
     async def run_until_idle(self, until: int | None = None) -> None:

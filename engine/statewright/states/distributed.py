@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -18,7 +18,7 @@ from statewright.errors import StatesError, runtime_error
 from statewright.lang.dataflow import Language, Value
 from statewright.model import Item, MapRun
 from statewright.states.base import Turn
-from statewright.values import Json, Payload
+from statewright.values import Json, NotJsonError, Payload
 
 __all__ = ["CONCURRENCY", "Distributed", "Feeding", "Selecting", "label_of"]
 
@@ -168,15 +168,17 @@ class Feeding:
     Arguments:
         turn: with the Map state's frame.
         run: the map run.
+        located: adds to an error where it happened.
 
     Example: ``feeding.input([feeding.select(0, value, None)])``
     """
 
-    def __init__(self, turn: Turn, run: MapRun) -> None:
+    def __init__(self, turn: Turn, run: MapRun, located: Callable[[StatesError | NotJsonError], StatesError]) -> None:
         state = turn.state
         self._state: Selecting = state  # type: ignore[assignment]  # only a Map's frame has a map run
         self._turn = turn
         self._run = run
+        self._located = located
         self._effective = state.flow.effective(turn.scope())
         self._head = 2 + len('"Items":[]')
         if run.batch_input is not None:
@@ -190,6 +192,8 @@ class Feeding:
         self._turn.frame = replace(frame, item=Item(index, item, key))
         try:
             return self._state.select(self._turn, self._effective)
+        except (StatesError, NotJsonError) as error:
+            raise self._located(error) from None
         finally:
             self._turn.frame = frame
 

@@ -16,7 +16,10 @@ __all__ = ["MapRuns"]
 
 _CACHED = 128
 _RESULTS_PER_CALL = 200
-_FIELDS = ("st", "at", "t1", "next", "cursor", "read", "done", "running", "window", "count", "percentage", "exceeded")
+_FIELDS = (
+    "st", "at", "t1", "next", "cursor", "read", "done", "running", "working", "window", "count", "percentage",
+    "exceeded",
+)  # fmt: skip
 _STATUSES = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 
@@ -50,7 +53,7 @@ class MapRuns(Reading):
         found = await self._scripts.call("HMGET", self._run_key(execution, frame_id, epoch), *_FIELDS, *counted)
         if found[0] is None:
             return None
-        status, at, stopped, next_, cursor, read, done, running, window, count, percentage, exceeded = [
+        status, at, stopped, next_, cursor, read, done, running, working, window, count, percentage, exceeded = [
             "" if field is None else field.decode() for field in found[: len(_FIELDS)]
         ]
         numbers = [int(field or 0) for field in found[len(_FIELDS) :]]
@@ -63,6 +66,7 @@ class MapRuns(Reading):
             read=int(read),
             done=done == "1",
             running=int(running),
+            working=int(working or 0),
             concurrency=int(window),
             tolerated_count=int(count) if count else None,
             tolerated_percentage=float(percentage) if percentage else None,

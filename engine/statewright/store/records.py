@@ -28,9 +28,9 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """Answer of `create`: `outcome` is OK, DUP (same name, same input, still running; or begun by the same order), EXISTS
-    (name is taken), CLOSED (its map run is over) or CLOCK (`Execution.started_at` is more than a second off: make the
-    step again with `now`)."""
+    """Answer of `create`: `outcome` is OK, DUP (same name, same input, still running; or begun by the same order),
+    EXISTS (name is taken), CLOSED (its map run is over) or CLOCK (`Execution.started_at` is more than a second off:
+    make the step again with `now`)."""
 
     outcome: str
     started_at: int
@@ -180,7 +180,7 @@ class MapRunCounts:
         started_at, stopped_at: ms.
         next: index of the first child not begun; `cursor`: where the reader goes on.
         read: items read so far; `done`: all of them.
-        running: children that run; `concurrency`: how many may.
+        running: children that run; `working`: items they work on; `concurrency`: how many children may run.
         tolerated_count, tolerated_percentage: of failed items, None where not given.
         exceeded: more items failed than may.
         items, executions: how many ended, by status.
@@ -194,6 +194,7 @@ class MapRunCounts:
     read: int
     done: bool
     running: int
+    working: int
     concurrency: int
     tolerated_count: int | None
     tolerated_percentage: float | None

@@ -54,13 +54,14 @@ local function run_of(link) return match(link or '', '^map_run:([^:]*):([^:]*):(
 
 -- A child execution begins: false if its run is closed, nil if it was begun before.
 local function child_begins(link, child)
-  local exec, frame, epoch, index = run_of(link)
+  local exec, frame, epoch, index, items = run_of(link)
   local key = run_key(exec, frame, epoch)
   local r = call('HMGET', key, 'open', 'next')
   if r[1] ~= '1' then return false end
   -- Children that ended may be gone, and those before `next` were all begun.
   if tonumber(index) < tonumber(r[2]) or call('HEXISTS', fork_key('r', exec, frame, epoch), index) == 1 then return nil end
   call('HINCRBY', key, 'running', 1)
+  call('HINCRBY', key, 'working', items)
   call('SADD', fork_key('o', exec, frame, epoch), child)
   return true
 end
@@ -73,6 +74,7 @@ local function child_ended(link, child, now, started, header, c)
   local r = call('HMGET', key, 'open', 'most', 'size')
   if not r[1] then return end
   call('HINCRBY', key, 'running', -1)
+  call('HINCRBY', key, 'working', -items)
   call('HINCRBY', key, 'x:' .. c.status, 1)
   call('HINCRBY', key, 'i:' .. c.status, items)
   call('SREM', fork_key('o', exec, frame, epoch), child)

@@ -1,0 +1,305 @@
+"""Feeding map runs: reading items and starting child executions as long as there is room for them.
+
+Whoever holds the Map's frame feeds its run.  A child is created with an id that follows from the run and its index, and
+`advance` then tells how far reading has come, so that after a crash the next worker goes on there: what had been
+created beyond that is found to be there.  When there is no room the frame is let go; the end of a child wakes it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from statewright.arn import execution_id
+from statewright.drive.session import Session
+from statewright.drive.starting import start_execution
+from statewright.items import MapItem, Reader, open_items
+from statewright.model import Execution, Frame, Link, LinkKind, MapRun
+from statewright.states.distributed import Feeding
+from statewright.store.verbs import MapRunCounts
+from statewright.values import Json, Payload, decode, encode
+
+__all__ = ["Feeder"]
+
+_ITEMS = 1_000
+_BYTES = 4_000_000
+"""How much is read ahead at once: items, and bytes of their texts."""
+
+_CREATED_AT_ONCE = 256
+_SOURCES = 64
+"""Map runs whose readers stay open between two meals."""
+
+
+class _Source(Protocol):
+    """Where items come from (`items.Items`, or the state's own input)."""
+
+    def take(self, count: int, max_bytes: int, /) -> list[MapItem]: ...
+
+    @property
+    def cursor(self) -> str: ...
+
+    @property
+    def exhausted(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class _StateItems:
+    """The items of the state's input; the cursor is a place among them."""
+
+    def __init__(self, values: list[Json], cursor: str) -> None:
+        self._values = values
+        self._at = int(cursor or 0)
+
+    def take(self, count: int, max_bytes: int, /) -> list[MapItem]:  # noqa: ARG002  they are in memory anyway
+        taken = self._values[self._at : self._at + count]
+        self._at += len(taken)
+        return [MapItem(Payload.of(value), "STATE_DATA") for value in taken]
+
+    @property
+    def cursor(self) -> str:
+        return str(self._at)
+
+    @property
+    def exhausted(self) -> bool:
+        return self._at >= len(self._values)
+
+    def close(self) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A source and what has been read of it ahead.
+
+    Arguments:
+        child: index of the next child.
+        item: index of the next item to be selected.
+        before: the source's cursor before the part that is in memory, of which `used` items are used up.
+    """
+
+    source: _Source
+    child: int
+    item: int
+    before: str
+    used: int = 0
+    waiting: deque[Payload] = field(default_factory=deque)
+
+    @property
+    def cursor(self) -> str:
+        """Where another worker goes on."""
+        return encode([self.before, self.used])
+
+    @property
+    def more(self) -> bool:
+        """Whether there is anything that has not been read."""
+        return not self.source.exhausted
+
+
+class Feeder:
+    """Feeds the map runs whose frames a worker holds.
+
+    Arguments:
+        session: of the worker.
+
+    Example: ``await feeder.feed(execution, frame, make_feeding, busy)``
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._readings: dict[tuple[str, str, int], _Reading] = {}
+
+    def close(self) -> None:
+        """Close all readers."""
+        for reading in self._readings.values():
+            reading.source.close()
+        self._readings.clear()
+
+    async def feed(self, execution: Execution, frame: Frame, feeding: Callable[[], Feeding]) -> bool:
+        """Start children as long as there is room and something to read.
+
+        Arguments:
+            execution, frame: the Map's.
+            feeding: makes the children's inputs.
+
+        Returns False if the run is over or the frame is lost.  Raises StatesError for items that cannot be read or
+        selected.
+        """
+        run = frame.map_run
+        assert run is not None  # noqa: S101  the frame is in Phase.MAP_RUN
+        place = (execution.id, frame.id, run.epoch)
+        counts = await self._session.store.map_run_counts(*place)
+        if counts is None or counts.status != "RUNNING":
+            return False
+        room = counts.concurrency - counts.running
+        if counts.done or room <= 0:
+            return await self._rest(place, counts)
+        reading = await self._reading(place, run, counts)
+        try:
+            return await self._fill(execution, place, run, reading, feeding(), room)
+        except BaseException:
+            self._forget(place)  # where it stands is what the store says
+            raise
+
+    async def _rest(self, place: tuple[str, str, int], counts: MapRunCounts) -> bool:
+        """Nothing to do now: the frame is woken when there is."""
+        begun, cursor = (counts.next, counts.next), counts.cursor
+        answer = await self._session.store.advance(
+            *place, self._session.owner, begun=begun, cursor=cursor, read=0, done=counts.done, idle=True
+        )
+        return answer is not None
+
+    async def _fill(
+        self,
+        execution: Execution,
+        place: tuple[str, str, int],
+        run: MapRun,
+        reading: _Reading,
+        feeding: Feeding,
+        room: int,
+    ) -> bool:
+        while True:
+            first, items = reading.child, 0
+            creating: list[Awaitable[None]] = []
+            while len(creating) < min(room, _CREATED_AT_ONCE):
+                count = await self._next_batch(run, reading, feeding)
+                if not count:
+                    break
+                payload = feeding.input([reading.waiting.popleft() for _ in range(count)])
+                creating.append(self._create(execution, place, run, reading.child, payload, count))
+                reading.child += 1
+                reading.used += count
+                items += count
+            await asyncio.gather(*creating)
+            done = not reading.waiting and not reading.more
+            idle = done or len(creating) >= room
+            answer = await self._session.store.advance(
+                *place,
+                self._session.owner,
+                begun=(first, reading.child),
+                cursor=reading.cursor,
+                read=items,
+                done=done,
+                idle=idle,
+            )
+            self._session.wake.set()
+            if answer is None or done:
+                self._forget(place)
+            if answer is None or idle or self._session.stopping:
+                return answer is not None
+            room = answer[1] - answer[0]
+
+    async def _next_batch(self, run: MapRun, reading: _Reading, feeding: Feeding) -> int:
+        """How many of the waiting items are the next child's; reads ahead until that is clear."""
+        while True:
+            if count := feeding.batch(reading.waiting, reading.more):
+                return count
+            if not reading.more:
+                return 0
+            if not reading.waiting:
+                reading.before, reading.used = reading.source.cursor, 0
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._session.threads, reading.source.take, _ITEMS, _BYTES
+            )
+            for item in found:
+                key = run.keys[reading.item] if run.keys else None
+                reading.waiting.append(feeding.select(reading.item, item.payload, key))
+                reading.item += 1
+
+    async def _reading(self, place: tuple[str, str, int], run: MapRun, counts: MapRunCounts) -> _Reading:
+        """The reader of a run, at the place the store says."""
+        known = self._readings.get(place)
+        if known is not None and known.child == counts.next and known.cursor == (counts.cursor or known.cursor):
+            return known
+        self._forget(place)
+        while len(self._readings) >= _SOURCES:
+            self._forget(next(iter(self._readings)))
+        before, used = _cursor(counts.cursor)
+        source = await asyncio.get_running_loop().run_in_executor(
+            self._session.threads, self._open, run, before or None
+        )
+        reading = _Reading(source, counts.next, counts.read - used, before)
+        self._readings[place] = reading
+        if used:
+            await self._skip(reading, used)
+        return reading
+
+    async def _skip(self, reading: _Reading, used: int) -> None:
+        """Pass over what was used up of the part that begins at the cursor."""
+        while reading.used < used and reading.more:
+            found: list[Any] = await asyncio.get_running_loop().run_in_executor(
+                self._session.threads, reading.source.take, used - reading.used, _BYTES
+            )
+            reading.used += len(found)
+            reading.item += len(found)
+
+    def _open(self, run: MapRun, cursor: str | None) -> _Source:
+        if run.reader is None:
+            return _StateItems(run.items.value if run.items is not None else [], cursor or "")
+        spec = run.reader.value
+        reader = Reader(spec["Resource"], spec["Arguments"], spec["ReaderConfig"])
+        return open_items(self._session.objects, reader, cursor)
+
+    def _forget(self, place: tuple[str, str, int]) -> None:
+        reading = self._readings.pop(place, None)
+        if reading is not None:
+            reading.source.close()
+
+    async def _create(
+        self, parent: Execution, place: tuple[str, str, int], run: MapRun, index: int, payload: Payload, items: int
+    ) -> None:
+        """Start a child execution, unless it was started before."""
+        child = child_execution(self._session, parent, place, run, index, payload, items)
+        # If the run is over, `advance` will say so.
+        await start_execution(self._session.store, self._session.programs, self._session.clock, child, None)
+
+
+def _cursor(text: str) -> tuple[str, int]:
+    """The source's cursor and how many items are used up after it, from `_Reading.cursor`."""
+    before, used = decode(text) if text else ("", 0)
+    return str(before), int(used)
+
+
+def child_execution(
+    session: Session,
+    parent: Execution,
+    place: tuple[str, str, int],
+    run: MapRun,
+    index: int,
+    payload: Payload,
+    items: int,
+) -> Execution:
+    """The child execution of a map run with an index: its name and id follow from the run and the index."""
+    label = run.arn.rpartition("/")[2].partition(":")[0]
+    machine = f"{parent.machine_name}/{label}"
+    name = child_name(run.arn, index)
+    kind = "express" if run.execution_type == "EXPRESS" else "execution"
+    known_as = f"{name}:{name}" if kind == "express" else name
+    return Execution(
+        id=f"{execution_id(machine, known_as)}.{session.store.shard_of(parent.id)}",
+        arn=f"{parent.machine_arn.replace(':stateMachine:', f':{kind}:')}/{label}:{known_as}",
+        name=name,
+        machine_arn=f"{parent.machine_arn}/{label}",
+        machine_name=machine,
+        definition=parent.definition,
+        input=payload,
+        started_at=session.clock.now(),
+        role_arn=parent.role_arn,
+        type=run.execution_type,
+        entry=run.machine,
+        map_run=run.arn,
+        link=Link(LinkKind.MAP_RUN, *place, index, items),
+    )
+
+
+def child_name(run_arn: str, index: int) -> str:
+    """The name of a child execution: a UUID, as AWS gives them, that follows from the run and the index.
+
+    Example: ``child_name("arn:aws:states:us-east-1:000000000000:mapRun:pay/items:5b1c…", 0)``
+    """
+    return str(uuid.UUID(hex=hashlib.sha256(f"{run_arn}\0{index}".encode()).hexdigest()[:32], version=4))
