@@ -29,7 +29,9 @@ from statewright.model import (
     Item,
     Joined,
     Limits,
+    MapRun,
     Phase,
+    StartMapRun,
     StartTask,
     StartTimer,
     Step,
@@ -40,7 +42,7 @@ from statewright.model import (
     TimerKind,
 )
 from statewright.recovery import error_output
-from statewright.step import begin, step
+from statewright.step import begin, feed, step
 from statewright.values import Payload, encode
 
 ARN = "arn:aws:states:us-east-1:000000000000"
@@ -154,6 +156,8 @@ class Memory:
             self.joins[frame.id, command.epoch] = Join(command, [None] * command.length, command.length)
             for _ in range(command.window):
                 self.child(frame.id, command.epoch, self.previous[frame.id])
+        elif isinstance(command, StartMapRun):
+            self.ready.append((frame.id, self.map_run(frame, command.run)))
         elif isinstance(command, Finish):
             self.finish(frame, command, last)
         elif isinstance(command, EndExecution):
@@ -181,6 +185,47 @@ class Memory:
             output = order.arguments if "echo" in said else Payload.of(said["return"])
             event = TaskAnswer(at=0, entropy="", epoch=frame.epoch, output=output, by_token=by_token)
         self.ready.append((frame.id, event))
+
+    def map_run(self, frame: Frame, run: MapRun) -> Joined:
+        """Run the child executions of a map run, one after the other as if at once, each with a history of its own."""
+        assert run.items is not None, "there are no files here to read items from"
+        base = len(self.history)
+        event = Continue(at=self.now, entropy=str(next(self.counter)), base=base, epoch=frame.epoch)
+        joined = Joined(at=0, entropy="", epoch=frame.epoch)
+        try:
+            feeding = feed(self.program, self.execution, frame, event, self.limits)
+            keys = run.keys or (None,) * len(run.items.value)
+            waiting = [
+                feeding.select(index, Payload.of(value), keys[index]) for index, value in enumerate(run.items.value)
+            ]
+            inputs = []
+            while count := feeding.batch(waiting, more=False):
+                inputs.append((feeding.input(waiting[:count]), count))
+                waiting = waiting[count:]
+        except StatesError as error:
+            return replace(joined, error=error.error, cause=error.cause)
+        results, bad, items = [], 0, sum(count for _, count in inputs)
+        for payload, count in inputs:
+            end = self.child_execution(run, payload)
+            failure = StatesError(end.error or "", end.cause)
+            bad += 0 if end.status == "SUCCEEDED" else count
+            results.append(end.output.text if end.output is not None else encode(error_output(failure)))
+        allowed = [run.tolerated_count] if run.tolerated_count is not None else []
+        if run.tolerated_percentage is not None:
+            allowed.append(int(items * run.tolerated_percentage / 100))
+        if bad > min(allowed, default=0):
+            return replace(joined, exceeded=True)
+        return replace(joined, result=Payload.parse(f"[{','.join(results)}]"))
+
+    def child_execution(self, run: MapRun, payload: Payload) -> EndExecution:
+        """Run one child execution to its end."""
+        child = Memory(self.definition, None, self.tasks, self.limits, self.most_steps)
+        child.execution = replace(self.execution, entry=run.machine, input=payload)
+        child.now, child.calls, child.log, child.counter = self.now, self.calls, self.log, self.counter
+        child.run()
+        self.now = max(self.now, child.now)
+        assert child.end is not None
+        return child.end
 
     def child(self, parent: str, epoch: int, previous: int) -> None:
         """Start the next child of a fork."""

@@ -62,7 +62,9 @@ async def test_an_unreadable_frame_ends_its_execution_and_no_other(
         bad, stopped = await engine.start("machine", name="bad"), await engine.start("machine", name="stopped")
         store: Any = engine.store
         for execution in (bad, stopped):
-            await store._connection.call("HSET", store._key(engine._id(execution.arn), "f", ""), "body", b"\xc1junk")
+            await store._connection.call(
+                "HSET", store._key(await engine._id(execution.arn), "f", ""), "body", b"\xc1junk"
+            )
         good = [await engine.start("machine", i, name=f"good-{i}") for i in range(40)]
         assert (await engine.stop(stopped.arn)).status == "ABORTED"
         with caplog.at_level(logging.CRITICAL, "statewright"):
