@@ -32,6 +32,7 @@ __all__ = [
     "HistoryEvent",
     "Item",
     "Joined",
+    "PROFILES",
     "Limits",
     "Phase",
     "StartTask",
@@ -94,6 +95,30 @@ class Limits(Struct, frozen=True):
     wait_seconds: int = 2_147_483_647
     variable_bytes: int = 262_144
     variables_bytes: int = 10 * 1024 * 1024
+
+    @classmethod
+    def of(cls, profile: str) -> Limits:
+        """The limits of a profile: ``aws``, or ``statewright`` (reference, section 1.14: "configurable in ours").
+
+        Raises ValueError for another name.
+
+        Example: ``Limits.of("aws") == Limits()``
+        """
+        if profile not in PROFILES:
+            raise ValueError(f"there is no profile {profile!r}, only {' and '.join(PROFILES)}")
+        return PROFILES[profile]
+
+
+PROFILES: Mapping[str, Limits] = {
+    "aws": Limits(),
+    "statewright": Limits(
+        payload_bytes=64 * 1024 * 1024,
+        history_events=1_000_000,
+        map_concurrency=1000,
+        variable_bytes=10 * 1024 * 1024,
+    ),
+}
+"""Limits by the name of their profile."""
 
 
 class Execution(Struct, frozen=True, eq=False):

@@ -1,4 +1,5 @@
-"""How frames, forks, signals and history are written down: compact msgpack, with every payload as the text it is.
+"""How frames, forks, signals and history are written down: compact msgpack, with every payload as the text it
+is, or as a reference to where a large one is kept (``payloads.py``).
 
 Records are arrays whose last members may be missing: a newer version appends members with defaults and still reads
 what an older one wrote.  Variables are one JSON text, so that numbers keep all their digits.
@@ -13,13 +14,19 @@ from statewright.store.codec.frames import (
     encode_frame,
     first_frame,
     forked_epoch,
-    item_fields,
+    item_calls,
 )
+from statewright.store.codec.payloads import OFFLOADED, Incoming, LostPayloadError, Outgoing, Resolve
 from statewright.store.codec.signals import decode_signal, encode_signal
-from statewright.store.codec.steps import decode_event, encode_step, optional
+from statewright.store.codec.steps import decode_events, encode_step, optional
 
 __all__ = [
-    "decode_event",
+    "OFFLOADED",
+    "Incoming",
+    "LostPayloadError",
+    "Outgoing",
+    "Resolve",
+    "decode_events",
     "decode_execution",
     "decode_fork",
     "decode_frame",
@@ -31,6 +38,6 @@ __all__ = [
     "encode_step",
     "first_frame",
     "forked_epoch",
-    "item_fields",
+    "item_calls",
     "optional",
 ]

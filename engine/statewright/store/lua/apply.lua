@@ -74,8 +74,8 @@ local function fork(exec, frame, now, origin, c)
   if length == 0 then joined(exec, frame, c.epoch, origin, now) end
 end
 
--- The execution is over: only its header, its history and its place in the indexes stay.  The header keeps what
--- identifies the last commits, so that a repetition of them is still answered.
+-- The execution is over: only its header, its history, its payloads and its place in the indexes stay.  The header
+-- keeps what identifies the last commits, so that a repetition of them is still answered.
 local function finale(exec, now, c, commit, holder)
   local x = P .. 'x:' .. exec
   local h = call('HMGET', x, 'mn', 't0', 'st')
