@@ -19,7 +19,7 @@ from statewright.drive.doorbell import Doorbell
 from statewright.drive.starting import start_execution
 from statewright.errors import StatewrightError
 from statewright.history import render
-from statewright.model import Execution, Limits
+from statewright.model import PROFILES, Execution, Limits
 from statewright.store import open_store
 from statewright.store.verbs import Description, MachineRecord, Signal, Store
 from statewright.tasks import Handler, Registry, Tokens
@@ -57,7 +57,7 @@ class AsyncEngine:
         store: URL of a Redis or Valkey server (``redis://``, ``rediss://``, ``unix://``); None: an embedded one.
         data_dir: where the embedded server keeps its data.
         tasks: handlers by resource, name or pattern (see `Registry`).
-        limits: of payloads and histories.
+        profile: ``aws``, or ``statewright`` with larger limits; `limits`: instead of the profile's.
         concurrency: how many handlers a worker runs at once; `threads`: how many of them may be synchronous.
         lease_seconds: after so long without a sign of life a worker's work goes to another.
         region, account: in ARNs.
@@ -76,6 +76,7 @@ class AsyncEngine:
         *,
         data_dir: str | Path | None = None,
         tasks: Mapping[str, Handler] | None = None,
+        profile: Literal["aws", "statewright"] = "aws",
         limits: Limits | None = None,
         concurrency: int = 256,
         threads: int = 32,
@@ -88,7 +89,9 @@ class AsyncEngine:
         self._data_dir = Path(data_dir if data_dir is not None else ".statewright")
         self._virtual = clock
         self._clock: Clock = clock or ServerClock()
-        self._limits = limits or Limits()
+        if profile not in PROFILES:
+            raise StatewrightError("InvalidProfile", f"there is no profile {profile!r}, only {', '.join(PROFILES)}")
+        self._limits = limits or PROFILES[profile]
         self._working = {"concurrency": concurrency, "threads": threads, "lease_seconds": lease_seconds}
         self.arns = Arns(region, account)
         self.registry = Registry(tasks, region=region, account=account)

@@ -21,6 +21,7 @@ from msgspec import Struct, field
 from statewright.values import Json, Payload
 
 __all__ = [
+    "PROFILES",
     "Command",
     "Continue",
     "EndExecution",
@@ -32,7 +33,6 @@ __all__ = [
     "HistoryEvent",
     "Item",
     "Joined",
-    "PROFILES",
     "Limits",
     "Phase",
     "StartTask",
@@ -96,18 +96,6 @@ class Limits(Struct, frozen=True):
     variable_bytes: int = 262_144
     variables_bytes: int = 10 * 1024 * 1024
 
-    @classmethod
-    def of(cls, profile: str) -> Limits:
-        """The limits of a profile: ``aws``, or ``statewright`` (reference, section 1.14: "configurable in ours").
-
-        Raises ValueError for another name.
-
-        Example: ``Limits.of("aws") == Limits()``
-        """
-        if profile not in PROFILES:
-            raise ValueError(f"there is no profile {profile!r}, only {' and '.join(PROFILES)}")
-        return PROFILES[profile]
-
 
 PROFILES: Mapping[str, Limits] = {
     "aws": Limits(),
@@ -118,7 +106,11 @@ PROFILES: Mapping[str, Limits] = {
         variable_bytes=10 * 1024 * 1024,
     ),
 }
-"""Limits by the name of their profile."""
+"""Limits by the name of their profile: as AWS has them, and as far as this engine can well go.  Variables stay within
+10 MiB, as all of them are part of every commit.
+
+Example: ``PROFILES["aws"] == Limits()``
+"""
 
 
 class Execution(Struct, frozen=True, eq=False):

@@ -17,7 +17,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from statewright.drive.events import event_of, is_stale
-from statewright.drive.perform import Performance, perform, runs_handler, task_context
+from statewright.drive.perform import Performance, is_large, perform, runs_handler, task_context
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
 from statewright.model import (
@@ -264,7 +264,7 @@ class Runner:
         taken = self._step(event)
         if taken.pinned:
             taken = await self._commit_pinned(event)
-        elif taken.frame.phase is not Phase.ENTER or self.session.stopping:
+        elif taken.frame.phase is not Phase.ENTER or self.session.stopping or is_large(taken.frame):
             await self._commit(taken)
         else:
             await self._pipeline(taken)
