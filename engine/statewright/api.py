@@ -17,7 +17,7 @@ from statewright.deployment import prepare
 from statewright.drive import Clock, Crew, Programs, ServerClock, VirtualClock, Worker, callbacks
 from statewright.drive.doorbell import Doorbell
 from statewright.drive.starting import start_execution
-from statewright.errors import StatewrightError
+from statewright.errors import StatewrightError, too_long
 from statewright.history import render
 from statewright.model import PROFILES, Execution, Limits
 from statewright.store import open_store
@@ -380,14 +380,14 @@ class AsyncEngine:
         return execution_id(*self.arns.execution_names(execution))
 
     def _payload(self, value: Json, code: str) -> Payload:
-        """A caller's JSON value; StatewrightError `code` if it is none, or too large."""
+        """A caller's JSON value; StatewrightError `code` if it is none, ValidationException if it is too large."""
         try:
             check(value)
             text = encode(value)
         except ValueError as error:
             raise StatewrightError(code, f"not JSON: {error}") from None
         if len(text.encode()) > self._limits.payload_bytes:
-            raise StatewrightError(code, f"larger than {self._limits.payload_bytes} bytes")
+            raise too_long("output" if code == "InvalidOutput" else "input", self._limits.payload_bytes)
         return Payload.parse(text)
 
 

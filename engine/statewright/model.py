@@ -106,10 +106,8 @@ PROFILES: Mapping[str, Limits] = {
         variable_bytes=10 * 1024 * 1024,
     ),
 }
-"""Limits by the name of their profile: as AWS has them, and as far as this engine can well go.  Variables stay within
-10 MiB, as all of them are part of every commit.
-
-Example: ``PROFILES["aws"] == Limits()``
+"""Limits by profile: as AWS has them, and as far as this engine can well go.  Variables stay within 10 MiB, as all of
+them are part of every commit.  Example: ``PROFILES["aws"] == Limits()``
 """
 
 

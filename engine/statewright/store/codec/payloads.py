@@ -18,7 +18,7 @@ from statewright.values import Payload
 
 __all__ = ["OFFLOADED", "Incoming", "LostPayloadError", "Outgoing", "Resolve"]
 
-OFFLOADED: Final = 4096
+OFFLOADED: Final = 2048
 """Payloads of so many bytes of UTF-8 or more are stored apart.  Measured (README, "Large payloads"): from here on a
 reference is cheaper for worker and server than three copies, already at the first transition."""
 
