@@ -46,8 +46,9 @@ from statewright.values import NotJsonError, Payload
 __all__ = ["LEGAL", "Program", "begin", "step"]
 
 _DEFAULT_LIMITS: Final = Limits()
-_NEAR: Final = 1000
-"""So many events before the limit, branches and iterations begin to count exactly."""
+_NEAR: Final = 6000
+"""So many events before the limit, branches and iterations begin to count exactly: more than forty of them have under
+way at once."""
 _CONTAINERS: Final = frozenset({"Parallel", "Map"})
 """State types with an event for their failure."""
 

@@ -372,8 +372,8 @@ class Runner:
             session.clock.observe(committed.now)
         if sent.commit.keep_ms > 0:
             self.renewed = max(self.renewed, sent.at)
-        if not self._window:
-            self._base = committed.base + len(sent.step.history)
+        if not self._window or committed.base != sent.commit.base:  # other frames of the execution write, too
+            self._base = committed.base + sum(len(each.step.history) for each in (sent, *self._window))
         if sent.step.entered is not None and sent.step.frame is self.frame:
             self.frame = replace(self.frame, entered_id=committed.base + sent.step.entered)
         session.abandon(self.execution_id, sent.step.drop)
