@@ -1,6 +1,6 @@
 """Which store a command talks to, and how it is opened.
 
-The options `--store`, `--data-dir` and `--json` may stand before or after the name of the command.
+The options `--store`, `--data-dir`, `--profile` and `--json` may stand before or after the name of the command.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ __all__ = ["Settings", "asynchronous", "connect", "load_handlers", "settings_opt
 P = ParamSpec("P")
 T = TypeVar("T")
 DATA_DIR = ".statewright"
+PROFILE = "aws"
 PATIENCE = 3
 
 
@@ -32,19 +33,21 @@ class Settings:
     Arguments:
         store: URL of a Redis or Valkey server; None: the private server of `data_dir`.
         data_dir: where the private server keeps its data.
+        profile: whose limits count, ``aws`` or ``statewright``.
         json: answer with JSON on stdout.
     """
 
     store: str | None = None
     data_dir: str = DATA_DIR
+    profile: str = PROFILE
     json: bool = False
 
 
 def settings_options(environment: bool = False) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """The options of `Settings`, which end up in the context's `Settings` object.
 
-    Arguments: `environment`: take defaults from STATEWRIGHT_STORE and STATEWRIGHT_DATA_DIR (only where the command
-    starts, so that an option always wins).
+    Arguments: `environment`: take defaults from STATEWRIGHT_STORE, STATEWRIGHT_DATA_DIR and STATEWRIGHT_PROFILE (only
+    where the command starts, so that an option always wins).
     """
 
     def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -58,6 +61,9 @@ def settings_options(environment: bool = False) -> Callable[[Callable[P, T]], Ca
             f"Directory of the private server, used without --store; default {DATA_DIR}.  [env: STATEWRIGHT_DATA_DIR]"
         )
         function = click.option("--json", is_flag=True, help="Answer with JSON on stdout.", **kept)(function)
+        limits = f"Whose limits count: {PROFILE} (default), or statewright: larger ones.  [env: STATEWRIGHT_PROFILE]"
+        names, variable = click.Choice([PROFILE, "statewright"]), "STATEWRIGHT_PROFILE" if environment else None
+        function = click.option("--profile", type=names, help=limits, envvar=variable, **kept)(function)
         variable = "STATEWRIGHT_DATA_DIR" if environment else None
         function = click.option("--data-dir", metavar="DIR", help=data, envvar=variable, **kept)(function)
         variable = "STATEWRIGHT_STORE" if environment else None
@@ -81,6 +87,7 @@ async def connect(settings: Settings, **options: Any) -> AsyncIterator[AsyncEngi
 
     from statewright import AsyncEngine, StatewrightError
 
+    options["profile"] = settings.profile
     engine = AsyncEngine(settings.store, data_dir=None if settings.store else settings.data_dir, **options)
     try:
         async with asyncio.timeout(PATIENCE if settings.store else None):

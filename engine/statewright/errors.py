@@ -16,6 +16,7 @@ __all__ = [
     "StatesError",
     "StatewrightError",
     "runtime_error",
+    "too_long",
 ]
 
 
@@ -95,6 +96,17 @@ class StatewrightError(Exception):
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+
+
+def too_long(member: str, limit: int) -> StatewrightError:
+    """The refusal of a request whose `member` has more than `limit` bytes of UTF-8, in AWS's words (recorded for other
+    members; the value of a sensitive one, as payloads are in the service model, is not shown).
+
+    Example: ``raise too_long("input", 262_144)``
+    """
+    constraint = f"Member must have length less than or equal to {limit}"
+    message = f"1 validation error detected: Value at '{member}' failed to satisfy constraint: {constraint}"
+    return StatewrightError("ValidationException", message)
 
 
 class DefinitionError(StatewrightError):

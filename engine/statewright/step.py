@@ -47,6 +47,9 @@ from statewright.values import NotJsonError, Payload
 __all__ = ["LEGAL", "Program", "begin", "feed", "step"]
 
 _DEFAULT_LIMITS: Final = Limits()
+_NEAR: Final = 6000
+"""So many events before the limit, branches and iterations begin to count exactly: more than forty of them have under
+way at once."""
 _CONTAINERS: Final = frozenset({"Parallel", "Map"})
 """State types with an event for their failure."""
 
@@ -353,10 +356,11 @@ def _end_early(
 
 def _limit_history(turn: Turn) -> None:
     """The event that reaches the limit is the failure itself (measured on AWS: event 25,000 is ExecutionFailed)."""
-    limit = turn.limits.history_events
-    if turn.event.base + len(turn.history) < limit:
-        return
-    if isinstance(turn.commands[-1] if turn.commands else None, EndExecution):
+    limit, length = turn.limits.history_events, turn.event.base + len(turn.history)
+    ends = isinstance(turn.commands[-1] if turn.commands else None, EndExecution)
+    if turn.frame.id and length > limit - _NEAR:
+        turn.pinned = True  # others write, too: from here on it counts where exactly this lands
+    if length < limit + ends:
         return
     del turn.history[max(limit - 1 - turn.event.base, 0) :]
     cause = f"The execution reached the maximum number of history events ({limit})."

@@ -137,7 +137,7 @@ async def test_tokens_that_were_never_given_out(site: Site, token: str) -> None:
 async def test_outputs_that_are_not_json(site: Site) -> None:
     async with site.engine() as engine:
         assert await refused(engine.send_task_success("x", float("inf"))) == "InvalidOutput"
-        assert await refused(engine.send_task_success("x", "a" * 300_000)) == "InvalidOutput"
+        assert await refused(engine.send_task_success("x", "a" * 300_000)) == "ValidationException"
 
 
 async def test_an_activity(site: Site) -> None:

@@ -100,14 +100,14 @@ def test_shards_are_stable_and_even() -> None:
 def test_records_may_grow() -> None:
     """A frame written by an older version lacks the last members; one by a newer version has more."""
     old = msgspec.msgpack.encode(["", "/1", "A", "{}", "enter", 0, 1])
-    frame = codec.decode_frame("", old)
+    frame = codec.decode_frame("", old, str)
     assert (frame.state, frame.variables, frame.task) == ("A", {}, None)
-    whole = msgspec.msgpack.decode(codec.encode_frame(frame))
-    assert codec.decode_frame("", msgspec.msgpack.encode([*whole, "new"])) == frame
+    whole = msgspec.msgpack.decode(codec.encode_frame(frame, codec.Outgoing()))
+    assert codec.decode_frame("", msgspec.msgpack.encode([*whole, "new"]), str) == frame
 
 
 @pytest.mark.parametrize("details", [{"n": 2**70}, {"f": object()}])
 def test_history_that_cannot_be_kept_is_refused_before_it_is_sent(details: dict[str, object]) -> None:
     step = Scene.step(Scene(None), history=())  # type: ignore[arg-type]
     with pytest.raises((ValueError, TypeError, OverflowError)):
-        codec.encode_step(replace(step, history=(HistoryEvent("X", details),)))
+        codec.encode_step(replace(step, history=(HistoryEvent("X", details),)), codec.Outgoing())

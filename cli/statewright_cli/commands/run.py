@@ -14,6 +14,7 @@ from statewright_cli import output
 from statewright_cli.arguments import json_value, machine_name
 from statewright_cli.session import (
     DATA_DIR,
+    PROFILE,
     Settings,
     asynchronous,
     connect,
@@ -171,6 +172,8 @@ def _resume_command(order: Order, name: str, settings: Settings) -> str:
         words += ["--store", settings.store]
     elif settings.data_dir != DATA_DIR:
         words += ["--data-dir", settings.data_dir]
+    if settings.profile != PROFILE:
+        words += ["--profile", settings.profile]
     return shlex.join(words)
 
 

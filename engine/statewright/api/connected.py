@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from statewright.arn import Arns, execution_id
 from statewright.drive import Clock, Programs, ServerClock, VirtualClock
 from statewright.drive.doorbell import Doorbell
-from statewright.errors import StatewrightError
+from statewright.errors import StatewrightError, too_long
 from statewright.items import Objects, open_objects
-from statewright.model import Limits
+from statewright.model import PROFILES, Limits
 from statewright.store import open_store
 from statewright.store.verbs import Store
 from statewright.tasks import Handler, Registry, Tokens
@@ -42,6 +42,7 @@ class Connected:
         *,
         data_dir: str | Path | None = None,
         tasks: Mapping[str, Handler] | None = None,
+        profile: Literal["aws", "statewright"] = "aws",
         limits: Limits | None = None,
         concurrency: int = 256,
         threads: int = 32,
@@ -55,7 +56,9 @@ class Connected:
         self._data_dir = Path(data_dir if data_dir is not None else ".statewright")
         self._virtual = clock
         self._clock: Clock = clock or ServerClock()
-        self._limits = limits or Limits()
+        if profile not in PROFILES:
+            raise StatewrightError("InvalidProfile", f"there is no profile {profile!r}, only {', '.join(PROFILES)}")
+        self._limits = limits or PROFILES[profile]
         self._working = {"concurrency": concurrency, "threads": threads, "lease_seconds": lease_seconds}
         self.arns = Arns(region, account)
         self.registry = Registry(tasks, region=region, account=account)
@@ -110,12 +113,12 @@ class Connected:
         return (await self._open.store.find_child(id_) or id_) if "/" in machine else id_
 
     def _payload(self, value: Json, code: str) -> Payload:
-        """A caller's JSON value; StatewrightError `code` if it is none, or too large."""
+        """A caller's JSON value; StatewrightError `code` if it is none, ValidationException if it is too large."""
         try:
             check(value)
             text = encode(value)
         except ValueError as error:
             raise StatewrightError(code, f"not JSON: {error}") from None
         if len(text.encode()) > self._limits.payload_bytes:
-            raise StatewrightError(code, f"larger than {self._limits.payload_bytes} bytes")
+            raise too_long("output" if code == "InvalidOutput" else "input", self._limits.payload_bytes)
         return Payload.parse(text)

@@ -16,7 +16,7 @@ class AsyncEngine(Executions, MapRuns, Tasks):
         store: URL of a Redis or Valkey server (``redis://``, ``rediss://``, ``unix://``); None: an embedded one.
         data_dir: where the embedded server keeps its data.
         tasks: handlers by resource, name or pattern (see `Registry`).
-        limits: of payloads and histories.
+        profile: ``aws``, or ``statewright`` with larger limits; `limits`: instead of the profile's.
         concurrency: how many handlers a worker runs at once; `threads`: how many of them may be synchronous.
         lease_seconds: after so long without a sign of life a worker's work goes to another.
         region, account: in ARNs.

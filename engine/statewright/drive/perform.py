@@ -19,7 +19,7 @@ from statewright.tasks.context import idempotency_key
 from statewright.tasks.failure import compact, failure
 from statewright.values import Json, Payload, check, encode
 
-__all__ = ["Performance", "perform", "runs_handler", "task_context"]
+__all__ = ["Performance", "is_large", "perform", "runs_handler", "task_context"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,11 @@ def runs_handler(frame: Frame) -> bool:
     return (
         frame.phase is Phase.TASK and order is not None and order.kind is not TaskKind.ACTIVITY and not order.submitted
     )
+
+
+def is_large(frame: Frame) -> bool:
+    """Whether a commit of the frame is waited for (a million characters), so that memory holds no window of such."""
+    return len(frame.input.text) > 1_000_000
 
 
 def task_context(session: Session, execution: Execution, frame: Frame, order: TaskOrder) -> TaskContext:

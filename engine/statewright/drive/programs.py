@@ -2,39 +2,20 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from typing import Generic, TypeVar
+from typing import Final
 
 from statewright.definition.compile import compile_definition
 from statewright.definition.source import load
 from statewright.errors import StatewrightError
 from statewright.model import Execution
 from statewright.states.base import Program
+from statewright.store.recent import Recent
 from statewright.store.verbs import Store
 
 __all__ = ["Programs"]
 
-T = TypeVar("T")
-
-
-class _Recent(Generic[T]):
-    """The `size` most recently used values, by key."""
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._values: OrderedDict[str, T] = OrderedDict()
-
-    def get(self, key: str) -> T | None:
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
-
-    def put(self, key: str, value: T) -> None:
-        self._values[key] = value
-        self._values.move_to_end(key)
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)
+_INPUTS: Final = 64 * 1024 * 1024
+"""Characters of all inputs of the executions that are remembered."""
 
 
 class Programs:
@@ -49,12 +30,12 @@ class Programs:
 
     def __init__(self, store: Store, *, definitions: int = 256, executions: int = 4096) -> None:
         self._store = store
-        self._programs: _Recent[Program] = _Recent(definitions)
-        self._executions: _Recent[Execution] = _Recent(executions)
+        self._programs: Recent[str, Program] = Recent(definitions)
+        self._executions: Recent[str, Execution] = Recent(executions, _INPUTS)
 
     def add(self, execution: Execution) -> None:
-        """Remember an execution that was just made here."""
-        self._executions.put(execution.id, execution)
+        """Remember an execution."""
+        self._executions.put(execution.id, execution, len(execution.input.text))
 
     def learn(self, hash_: str, type_: str, program: Program) -> None:
         """Remember a definition that was just compiled here."""
@@ -68,7 +49,7 @@ class Programs:
             if description is None:
                 raise StatewrightError("ExecutionDoesNotExist", f"Execution Does Not Exist: '{id_}'")
             execution = description.execution
-            self._executions.put(id_, execution)
+            self.add(execution)
         return execution
 
     async def program(self, execution: Execution) -> Program:

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from statewright.drive.events import event_of, is_stale
 from statewright.drive.gathering import gather_results
-from statewright.drive.perform import Performance, perform, runs_handler, task_context
+from statewright.drive.perform import Performance, is_large, perform, runs_handler, task_context
 from statewright.drive.session import Session
 from statewright.errors import StatesError, StatewrightError
 from statewright.model import (
@@ -314,7 +314,7 @@ class Runner:
         taken = self._step(event)
         if taken.pinned:
             taken = await self._commit_pinned(event)
-        elif taken.frame.phase is not Phase.ENTER or self.session.stopping:
+        elif taken.frame.phase is not Phase.ENTER or self.session.stopping or is_large(taken.frame):
             await self._commit(taken)
         else:
             await self._pipeline(taken)
@@ -425,8 +425,8 @@ class Runner:
             session.clock.observe(committed.now)
         if sent.commit.keep_ms > 0:
             self.renewed = max(self.renewed, sent.at)
-        if not self._window:
-            self._base = committed.base + len(sent.step.history)
+        if not self._window or committed.base != sent.commit.base:  # other frames of the execution write, too
+            self._base = committed.base + sum(len(each.step.history) for each in (sent, *self._window))
         if sent.step.entered is not None and sent.step.frame is self.frame:
             self.frame = replace(self.frame, entered_id=committed.base + sent.step.entered)
         session.abandon(self.execution_id, sent.step.drop)

@@ -12,6 +12,7 @@ Times are integers in milliseconds since 1970-01-01 UTC, by the clock of the sto
 
 from statewright.model.events import Continue, Event, Joined, Stopped, TaskAnswer, TaskSubmitted, TimerFired
 from statewright.model.frames import (
+    PROFILES,
     Execution,
     Fork,
     Frame,
@@ -37,6 +38,7 @@ from statewright.model.steps import (
 )
 
 __all__ = [
+    "PROFILES",
     "Command", "Continue", "EndExecution", "Event", "Execution", "Finish", "Fork", "Frame", "HistoryEvent", "Item",
     "Joined", "Limits", "Link", "LinkKind", "MapRun", "Phase", "StartMapRun", "StartTask", "StartTimer", "Step",
     "Stopped", "TaskAnswer", "TaskKind", "TaskOrder", "TaskSubmitted", "TimerFired", "TimerKind",

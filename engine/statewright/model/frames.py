@@ -10,7 +10,8 @@ from msgspec import Struct, field
 from statewright.values import Json, Payload
 
 __all__ = [
-    "Execution", "Fork", "Frame", "Item", "Limits", "Link", "LinkKind", "MapRun", "Phase", "TaskKind", "TaskOrder",
+    "PROFILES", "Execution", "Fork", "Frame", "Item", "Limits", "Link", "LinkKind", "MapRun", "Phase", "TaskKind",
+    "TaskOrder",
     "TimerKind",
 ]  # fmt: skip
 
@@ -90,6 +91,20 @@ class Link(Struct, frozen=True):
     epoch: int
     index: int = 0
     items: int = 1
+
+
+PROFILES: Mapping[str, Limits] = {
+    "aws": Limits(),
+    "statewright": Limits(
+        payload_bytes=64 * 1024 * 1024,
+        history_events=1_000_000,
+        map_concurrency=1000,
+        variable_bytes=10 * 1024 * 1024,
+    ),
+}
+"""Limits by profile: as AWS has them, and as far as this engine can well go.  Variables stay within 10 MiB, as all of
+them are part of every commit.  Example: ``PROFILES["aws"] == Limits()``
+"""
 
 
 class Execution(Struct, frozen=True, eq=False):

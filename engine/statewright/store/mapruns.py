@@ -143,7 +143,7 @@ class MapRuns(Reading):
                     codec.optional(output),
                     codec.optional(error),
                     codec.optional(cause),
-                    None if header is None else codec.decode_execution("", int(started), header),
+                    None if header is None else codec.decode_execution("", int(started), header, str),
                 )
 
     async def open_children(self, execution: str, frame_id: str, epoch: int, count: int) -> tuple[str, ...]:

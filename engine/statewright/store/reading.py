@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from statewright.store import codec, keys
+from statewright.store.codec import Incoming, Resolve
+from statewright.store.recent import Recent
 from statewright.store.scripts import Argument, Scripts
 from statewright.store.verbs import Description, HistoryPage, MachineRecord
 
@@ -13,7 +16,12 @@ __all__ = ["Reading"]
 
 _STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
+T = TypeVar("T")
+
 _DEFINITIONS_CACHED = 256
+
+_PAYLOADS_KNOWN = 10_000
+"""Payloads of which it is remembered that they are stored."""
 
 
 class Reading:
@@ -28,7 +36,8 @@ class Reading:
         self.shards = shards
         self.store_id = store_id
         self._scripts = scripts
-        self._definitions: dict[str, str] = {}
+        self._definitions: Recent[str, str] = Recent(_DEFINITIONS_CACHED)
+        self._stored: Recent[tuple[str, str], bool] = Recent(_PAYLOADS_KNOWN)  # execution, content hash
 
     def _time(self) -> str:
         raise NotImplementedError
@@ -46,6 +55,27 @@ class Reading:
         """The answers to several commands, sent together."""
         return await asyncio.gather(*[self._scripts.call(*command) for command in commands])
 
+    async def _fetch(self, incoming: Incoming) -> bool:
+        """Fetch the payloads that were wanted, all at once; whether there were any, so it is to be decoded again."""
+        wanted = incoming.wanted()
+        commands: list[tuple[Argument, ...]] = [
+            ("HMGET", self._key(execution, "p"), *hashes) for execution, hashes in wanted.items()
+        ]
+        for (execution, hashes), texts in zip(wanted.items(), await self._all(commands), strict=True):
+            for content_hash, text in zip(hashes, texts, strict=True):
+                incoming.add(execution, content_hash, text)
+                if text is not None:
+                    self._stored.put((execution, content_hash), True)
+        return bool(wanted)
+
+    async def _decoded(self, decode: Callable[[Incoming], T]) -> T:
+        """What `decode` makes of stored records and the payloads they refer to; LostPayloadError if one is missing."""
+        incoming = Incoming()
+        while True:
+            value = decode(incoming)
+            if not await self._fetch(incoming):
+                return value
+
     async def results(self, execution: str, frame_id: str, epoch: int) -> tuple[tuple[str | None, ...], dict[str, Any]]:
         """See `Store.results`."""
         rest = f"{frame_id}:{epoch}"
@@ -57,7 +87,8 @@ class Reading:
             ]
         )
         length, tolerance, is_open, index, error, cause = record
-        by_index = {int(field): text.decode() for field, text in zip(found[::2], found[1::2], strict=True)}
+        texts = await self._decoded(lambda incoming: [incoming.of(execution)(text.decode()) for text in found[1::2]])
+        by_index = dict(zip(map(int, found[::2]), texts, strict=True))
         count = int(length or 0)
         return tuple([by_index.get(i) for i in range(count)]), {
             "length": count,
@@ -90,20 +121,22 @@ class Reading:
             commands.append(("HMGET", header, "head", "st", "t0", "t1", "output", "error", "cause"))
             commands.append(("LLEN", self._key(execution, "h")))
         answers = await self._all(commands)
-        return [
-            self._description(execution, header, length)
-            for execution, header, length in zip(executions, answers[::2], answers[1::2], strict=True)
-        ]
+        return await self._decoded(
+            lambda incoming: [
+                self._description(execution, header, length, incoming.of(execution))
+                for execution, header, length in zip(executions, answers[::2], answers[1::2], strict=True)
+            ]
+        )
 
-    def _description(self, execution: str, header: list[Any], length: int) -> Description | None:
+    def _description(self, execution: str, header: list[Any], length: int, resolve: Resolve) -> Description | None:
         head, status, started, stopped, output, error, cause = header
         if head is None:
             return None
         return Description(
-            codec.decode_execution(execution, int(started), head),
+            codec.decode_execution(execution, int(started), head, resolve),
             status.decode(),
             int(stopped) if stopped is not None else None,
-            codec.optional(output),
+            resolve(text) if (text := codec.optional(output)) is not None else None,
             codec.optional(error),
             codec.optional(cause),
             length,
@@ -119,7 +152,7 @@ class Reading:
         first = max(0, length - start - count) if reverse else start
         last = (length - start if reverse else start + count) - 1
         records = await self._scripts.call("LRANGE", key, first, last) if last >= first else []
-        events = [codec.decode_event(first + place, record) for place, record in enumerate(records, 1)]
+        events = await self._decoded(lambda incoming: codec.decode_events(first + 1, records, incoming.of(execution)))
         return HistoryPage(tuple(reversed(events) if reverse else events), length)
 
     async def executions(
@@ -164,9 +197,7 @@ class Reading:
         """See `Store.definition`; the last ones asked for are kept, as a hash's text never changes."""
         known = self._definitions.get(hash)
         if known is None and (text := await self._scripts.call("GET", keys.definition(hash))) is not None:
-            known = self._definitions[hash] = text.decode()
-            if len(self._definitions) > _DEFINITIONS_CACHED:
-                self._definitions.pop(next(iter(self._definitions)))
+            self._definitions.put(hash, known := text.decode())
         return known
 
     async def health(self) -> dict[str, Any]:

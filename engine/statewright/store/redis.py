@@ -10,16 +10,18 @@ import asyncio
 import hashlib
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from statewright.errors import StatewrightError
-from statewright.model import Execution, Fork, Frame, Item, LinkKind, Step
+from statewright.model import Execution, Fork, Frame, Item, LinkKind, Step, TaskOrder
 from statewright.store import codec, keys
 from statewright.store.bell import Bell
+from statewright.store.codec import Incoming, LostPayloadError, Outgoing, Resolve
 from statewright.store.connection import Connection
 from statewright.store.mapruns import MapRuns
+from statewright.store.recent import Recent
 from statewright.store.scripts import Argument, Scripts
 from statewright.store.verbs import (
     Claim,
@@ -37,7 +39,7 @@ from statewright.values import Payload
 __all__ = ["RedisStore"]
 
 _FORKS_CACHED = 128
-_ITEMS_PER_CALL = 250
+_FORKS_CHARACTERS = 32 * 1024 * 1024
 _LEASES_PER_CALL = 200
 _NO_FORK = Fork(epoch=0, machines=("",), position="", length=0, window=0, tolerance=0)
 
@@ -74,7 +76,7 @@ class RedisStore(MapRuns):
         self._clock = clock
         self._closing = closing
         self._bell = Bell(resolve, deadline)
-        self._forks: OrderedDict[tuple[str, str, int], Fork] = OrderedDict()
+        self._forks: Recent[tuple[str, str, int], Fork] = Recent(_FORKS_CACHED, _FORKS_CHARACTERS)
         self._last_commit: dict[tuple[str, str], asyncio.Future[bool]] = {}
 
     def _time(self) -> str:
@@ -99,18 +101,25 @@ class RedisStore(MapRuns):
         if any(isinstance(command, Fork) and command.items for command in step.commands):
             raise ValueError("the first commit cannot fork over items")
         arguments: list[Argument] = [execution.id, self._time(), secrets.token_hex(8), digest, owner, lease_ms]
+        child = execution.link is not None and execution.link.kind is LinkKind.MAP_RUN
+        out = Outgoing()
+        # The header of a child execution may outlive its payloads, as part of its result.
+        header = codec.encode_execution(execution, Outgoing(apart=False) if child else out)
         # A child execution of SM/label is worked on by whoever serves SM.
-        arguments += (execution.started_at, codec.encode_execution(execution), execution.machine_name.partition("/")[0])
-        gone = execution.link is not None and execution.link.kind is LinkKind.MAP_RUN and execution.type == "EXPRESS"
-        arguments += (codec.encode_link(execution.link), execution.map_run.rpartition(":")[2], int(gone))
-        arguments += codec.encode_step(step)
+        arguments += (execution.started_at, header, execution.machine_name.partition("/")[0])
+        gone = int(child and execution.type == "EXPRESS")
+        arguments += (codec.encode_link(execution.link), execution.map_run.rpartition(":")[2], gone)
+        first = codec.encode_step(step, out)
+        arguments += out.arguments() + first
         outcome, *numbers = await self._scripts.run("create", self._key(execution.id), arguments)
+        if outcome == b"OK":
+            self._remember(execution.id, out)
         return Created(outcome.decode(), *numbers)
 
     async def commit(self, commit: Commit) -> Committed:
         """See `Store.commit`.  The call takes its place in the pipeline before anything is awaited."""
-        key = self._key(commit.execution)
-        arguments: list[Argument] = [
+        key, out = self._key(commit.execution), Outgoing()
+        head: list[Argument] = [
             commit.execution,
             commit.frame_id,
             commit.revision,
@@ -122,7 +131,9 @@ class RedisStore(MapRuns):
             commit.keep_ms,
             int(commit.requeue),
         ]
-        arguments += codec.encode_step(commit.step)
+        step = codec.encode_step(commit.step, out)
+        arguments = head + out.arguments(partial(self._is_stored, commit.execution)) + step
+        self._remember(commit.execution, out)
         items = self._send_items(commit)
         frame = (commit.execution, commit.frame_id)
         before = self._last_commit.get(frame)
@@ -136,21 +147,38 @@ class RedisStore(MapRuns):
             if outcome == b"STALE" and before is not None and await before:
                 # The commit this one builds on is applied; it may have been sent again, behind this one: once more.
                 outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
+            if outcome == b"NEED":
+                # A payload taken to be stored is not: the call that brought it was refused, or the server lost it.
+                arguments = head + out.arguments() + step
+                outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
         finally:
+            if outcome not in (b"OK", b"DUP"):
+                self._forget(commit.execution, out)
             applied.set_result(outcome in (b"OK", b"DUP"))
             if self._last_commit.get(frame) is applied:
                 del self._last_commit[frame]
         return Committed(outcome.decode(), base, now, inbox)
+
+    def _is_stored(self, execution: str, content_hash: str) -> bool:
+        return self._stored.get((execution, content_hash)) is not None
+
+    def _remember(self, execution: str, out: Outgoing) -> None:
+        """From now on the payloads are taken to be stored; a script that misses one says so."""
+        for content_hash in out.texts:
+            self._stored.put((execution, content_hash), True)
+
+    def _forget(self, execution: str, out: Outgoing) -> None:
+        for content_hash in out.texts:
+            self._stored.forget((execution, content_hash))
 
     def _send_items(self, commit: Commit) -> list[tuple[list[Argument], Any]]:
         """Send a Map's items ahead of the commit that forks over them, in calls of bounded size."""
         sent = []
         for fork in commit.step.commands:
             if isinstance(fork, Fork) and fork.items:
-                fields = codec.item_fields(fork)
                 head: list[Argument] = [commit.execution, commit.frame_id, commit.revision, commit.owner, fork.epoch]
-                for start in range(0, len(fields), 2 * _ITEMS_PER_CALL):
-                    chunk = [*head, *fields[start : start + 2 * _ITEMS_PER_CALL]]
+                for call in codec.item_calls(fork):
+                    chunk = head + call
                     sent.append((chunk, self._scripts.start("items", self._key(commit.execution), chunk)))
         return sent
 
@@ -159,22 +187,30 @@ class RedisStore(MapRuns):
         asked_at = time.monotonic()
         arguments: list[Argument] = [self._time(), owner, lease_ms, limit, *machines]
         now, due, notices, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
-        return Claim(tuple([await self._claimed(row, asked_at) for row in rows]), now, due, notices)
+        return Claim(tuple(await self._claimed(rows, asked_at)), now, due, notices)
 
     async def claim_frame(self, execution: str, frame_id: str, owner: str, lease_ms: int) -> Claimed | None:
         """See `Store.claim_frame`."""
         asked_at = time.monotonic()
         arguments: list[Argument] = [execution, frame_id, self._time(), owner, lease_ms]
         row = await self._scripts.run("claim_frame", self._key(execution), arguments)
-        return await self._claimed(row, asked_at) if row else None
+        return (await self._claimed([row], asked_at))[0] if row else None
 
-    async def _claimed(self, row: list[Any], asked_at: float) -> Claimed:
+    async def _claimed(self, rows: list[list[Any]], asked_at: float) -> list[Claimed]:
+        incoming = Incoming()
+        while True:
+            claimed = [await self._claim_of(row, asked_at, incoming) for row in rows]
+            if not await self._fetch(incoming):
+                return claimed
+
+    async def _claim_of(self, row: list[Any], asked_at: float, incoming: Incoming) -> Claimed:
         execution, frame_id = row[0].decode(), row[1].decode()
         revision, previous, entered, base, deliveries, body, value, name, inbox = row[2:]
-        frame, flaw = await self._frame(execution, frame_id, entered, body, value, name)
+        resolve = incoming.of(execution)
+        frame, flaw = await self._frame(execution, frame_id, resolve, entered, body, value, name)
         signals: tuple[Signal, ...] = ()
         try:
-            signals = tuple([codec.decode_signal(entry) for entry in inbox])
+            signals = tuple([codec.decode_signal(entry, resolve) for entry in inbox])
         except Exception as error:
             flaw = flaw or repr(error)
         return Claimed(execution, frame, revision, previous, signals, base, deliveries, asked_at, flaw)
@@ -183,21 +219,29 @@ class RedisStore(MapRuns):
         """A frame from its stored parts, or an empty one and what is wrong with them: whatever that is, it is about
         this frame alone and must not keep others from being claimed."""
         try:
-            return await self._decoded(execution, frame_id, *parts), None
-        except StatewrightError:
-            raise
+            return await self._made(execution, frame_id, *parts), None
         except Exception as error:
+            if isinstance(error, StatewrightError) and not isinstance(error, LostPayloadError):
+                raise
             return Frame(frame_id, "", "", "", Payload.parse("null")), repr(error)
 
-    async def _decoded(
-        self, execution: str, frame_id: str, entered: int, body: bytes | None, value: bytes | None, name: bytes | None
+    async def _made(
+        self,
+        execution: str,
+        frame_id: str,
+        resolve: Resolve,
+        entered: int,
+        body: bytes | None,
+        value: bytes | None,
+        name: bytes | None,
     ) -> Frame:
         """A frame from its stored parts; one that never ran is made from its parent's fork."""
         item = None
         parent, _, place = frame_id.rpartition("/")
         epoch, _, index = place.partition(".")
         if value is not None:
-            item = Item(int(index), Payload.parse(value.decode()), name.decode() if name is not None else None)
+            text = resolve(value.decode())
+            item = Item(int(index), Payload.parse(text), name.decode() if name is not None else None)
         if body is None:
             fork = await self.fork(execution, parent, int(epoch))
             # The fork of an open child exists; one that was closed meanwhile makes every commit of the child STALE.
@@ -205,30 +249,31 @@ class RedisStore(MapRuns):
         forked, runs = codec.awaited_epochs(body)
         own = await self.fork(execution, frame_id, forked) if forked is not None else None
         run = await self.map_run(execution, frame_id, runs) if runs is not None else None
-        return codec.decode_frame(frame_id, body, item=item, fork=own, map_run=run, entered_id=entered)
+        return codec.decode_frame(frame_id, body, resolve, item=item, fork=own, map_run=run, entered_id=entered)
 
     async def fork(self, execution: str, frame_id: str, epoch: int) -> Fork | None:
         """See `Store.fork`."""
         place = (execution, frame_id, epoch)
         if (known := self._forks.get(place)) is not None:
-            self._forks.move_to_end(place)
             return known
         body = await self._scripts.call("HGET", self._key(execution, "j", f"{frame_id}:{epoch}"), "body")
         if body is None:
             return None
-        fork = self._forks[place] = codec.decode_fork(epoch, body)
-        if len(self._forks) > _FORKS_CACHED:
-            self._forks.popitem(last=False)
+        fork = await self._decoded(lambda incoming: codec.decode_fork(epoch, body, incoming.of(execution)))
+        self._forks.put(place, fork, len(fork.input.text) if fork.input is not None else 0)
         return fork
 
     async def open_frames(self, execution: str, frame_id: str) -> tuple[tuple[Frame, int], ...]:
         """See `Store.open_frames`."""
         rows = await self._scripts.run("open_frames", self._key(execution), [execution, frame_id])
-        frames = []
-        for child, previous, *parts in rows:
-            frame, _ = await self._frame(execution, child.decode(), *parts)
-            frames.append((frame, previous))
-        return tuple(frames)
+        incoming = Incoming()
+        while True:
+            frames = []
+            for child, previous, *parts in rows:
+                frame, _ = await self._frame(execution, child.decode(), incoming.of(execution), *parts)
+                frames.append((frame, previous))
+            if not await self._fetch(incoming):
+                return tuple(frames)
 
     async def extend(self, shard: int, owner: str, leases: Sequence[Lease], lease_ms: int) -> list[bool]:
         """See `Store.extend`."""
@@ -247,10 +292,12 @@ class RedisStore(MapRuns):
 
     async def signal(self, execution: str, frame_id: str, signal: Signal) -> Signalled:
         """See `Store.signal`."""
-        entry = codec.encode_signal(signal)
+        out = Outgoing()
+        entry = codec.encode_signal(signal, out)
         digest = hashlib.blake2b(entry, digest_size=8).hexdigest()
         arguments: list[Argument] = [execution, frame_id, self._time(), signal.kind, signal.epoch, entry, digest]
-        outcome, now = await self._scripts.run("signal", self._key(execution), [*arguments, secrets.token_hex(8)])
+        arguments += [secrets.token_hex(8), *out.arguments()]
+        outcome, now = await self._scripts.run("signal", self._key(execution), arguments)
         return Signalled(outcome.decode(), now)
 
     async def heartbeat(self, execution: str, frame_id: str, epoch: int, seconds: int | None) -> Signalled:
@@ -274,9 +321,12 @@ class RedisStore(MapRuns):
                 arguments: list[Argument] = [entry, self._time(), worker, secrets.token_hex(8)]
                 if (body := await self._scripts.run("take", queue, arguments)) is not None:
                     execution, frame_id, epoch = entry.decode().split(":")
-                    order = codec.decode_frame(frame_id, body).task
+                    order = await self._order(execution, body)
                     if order is not None:
                         return TaskOffer(execution, frame_id, int(epoch), order)
+
+    async def _order(self, execution: str, body: bytes) -> TaskOrder | None:
+        return await self._decoded(lambda incoming: codec.decode_frame("", body, incoming.of(execution)).task)
 
     async def watch_bell(self) -> None:
         """See `Store.watch_bell`."""

@@ -1,4 +1,5 @@
-"""How frames, forks, signals and history are written down: compact msgpack, with every payload as the text it is.
+"""How frames, forks, signals and history are written down: compact msgpack, with every payload as the text it
+is, or as a reference to where a large one is kept (``payloads.py``).
 
 Records are arrays whose last members may be missing: a newer version appends members with defaults and still reads
 what an older one wrote.  Variables are one JSON text, so that numbers keep all their digits.
@@ -13,15 +14,21 @@ from statewright.store.codec.frames import (
     encode_fork,
     encode_frame,
     first_frame,
-    item_fields,
+    item_calls,
 )
+from statewright.store.codec.payloads import OFFLOADED, Incoming, LostPayloadError, Outgoing, Resolve
 from statewright.store.codec.runs import decode_link, decode_map_run, encode_link
 from statewright.store.codec.signals import decode_signal, encode_signal
-from statewright.store.codec.steps import decode_event, encode_step, optional
+from statewright.store.codec.steps import decode_events, encode_step, optional
 
 __all__ = [
+    "OFFLOADED",
+    "Incoming",
+    "LostPayloadError",
+    "Outgoing",
+    "Resolve",
     "awaited_epochs",
-    "decode_event",
+    "decode_events",
     "decode_execution",
     "decode_fork",
     "decode_frame",
@@ -35,6 +42,6 @@ __all__ = [
     "encode_signal",
     "encode_step",
     "first_frame",
-    "item_fields",
+    "item_calls",
     "optional",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from statewright.model import Execution, Fork, Frame, Item, MapRun, Phase, TaskKind, TaskOrder
+from statewright.store.codec.payloads import Outgoing, Resolve
 from statewright.store.codec.runs import decode_link, encode_link
 from statewright.values import Json, Payload, decode, encode
 
@@ -19,8 +20,12 @@ __all__ = [
     "encode_fork",
     "encode_frame",
     "first_frame",
-    "item_fields",
+    "item_calls",
 ]
+
+_ITEM_FIELDS = 500
+_ITEM_CHARACTERS = 1_000_000
+"""Items are sent in calls of about so many fields and characters at most, each at least one item."""
 
 
 class _Task(msgspec.Struct, array_like=True):
@@ -87,22 +92,24 @@ def _variables(variables: Mapping[str, Json]) -> str:
     return encode(dict(variables)) if variables else ""
 
 
-def _written(item: Item | None) -> tuple[int, str, str | None] | None:
-    return None if item is None else (item.index, item.value.text, item.key)
+def _written(item: Item | None, out: Outgoing) -> tuple[int, str, str | None] | None:
+    return None if item is None else (item.index, out.text(item.value.text), item.key)
 
 
-def _item(written: tuple[int, str, str | None] | None) -> Item | None:
-    return None if written is None else Item(written[0], Payload.parse(written[1]), written[2])
+def _item(written: tuple[int, str, str | None] | None, resolve: Resolve) -> Item | None:
+    return None if written is None else Item(written[0], Payload.parse(resolve(written[1])), written[2])
 
 
-def encode_frame(frame: Frame) -> bytes:
+def encode_frame(frame: Frame, out: Outgoing) -> bytes:
     """The body of a frame: all but what the store keeps beside it (id, item, fork, entered_id).
 
-    Example: ``decode_frame("", encode_frame(frame)) == frame``
+    Variables stay in the body, however large: it is replaced by the next commit, while a stored payload stays.
+
+    Example: ``decode_frame("", encode_frame(frame, Outgoing()), resolve) == frame``
     """
     order, task = frame.task, None
     if order is not None:
-        arguments = order.arguments.text
+        arguments = out.text(order.arguments.text)
         task = _Task(
             order.kind,
             order.resource,
@@ -117,7 +124,7 @@ def encode_frame(frame: Frame) -> bytes:
             frame.machine,
             frame.position,
             frame.state,
-            frame.input.text,
+            out.text(frame.input.text),
             frame.phase,
             frame.epoch,
             frame.visit,
@@ -127,7 +134,7 @@ def encode_frame(frame: Frame) -> bytes:
             frame.entered_at,
             task,
             frame.fork.epoch if frame.fork else None,
-            _written(frame.outer_item),
+            _written(frame.outer_item, out),
             frame.map_run.epoch if frame.map_run else None,
         )
     )
@@ -136,6 +143,7 @@ def encode_frame(frame: Frame) -> bytes:
 def decode_frame(
     id: str,  # noqa: A002
     body: bytes,
+    resolve: Resolve,
     *,
     item: Item | None = None,
     fork: Fork | None = None,
@@ -149,7 +157,7 @@ def decode_frame(
         machine=f.machine,
         position=f.position,
         state=f.state,
-        input=Payload.parse(f.input),
+        input=Payload.parse(resolve(f.input)),
         phase=Phase(f.phase),
         epoch=f.epoch,
         visit=f.visit,
@@ -157,20 +165,20 @@ def decode_frame(
         own_variables=frozenset(f.own_variables),
         retries=tuple(f.retries),
         entered_at=f.entered_at,
-        task=_order(f.task) if f.task else None,
+        task=_order(f.task, resolve) if f.task else None,
         fork=fork if f.forked is not None else None,
         map_run=map_run if f.map_run is not None else None,
         item=item,
-        outer_item=_item(f.outer_item),
+        outer_item=_item(f.outer_item, resolve),
         entered_id=entered_id,
     )
 
 
-def _order(t: _Task) -> TaskOrder:
+def _order(t: _Task, resolve: Resolve) -> TaskOrder:
     return TaskOrder(
         TaskKind(t.kind),
         t.resource,
-        Payload.parse(t.arguments),
+        Payload.parse(resolve(t.arguments)),
         t.timeout_seconds,
         t.heartbeat_seconds,
         t.submitted,
@@ -206,7 +214,7 @@ def first_frame(id: str, fork: Fork, item: Item | None) -> Frame:  # noqa: A002
     )
 
 
-def encode_fork(fork: Fork) -> bytes:
+def encode_fork(fork: Fork, out: Outgoing) -> bytes:
     """A fork without its items."""
     return _pack(
         _Fork(
@@ -215,15 +223,15 @@ def encode_fork(fork: Fork) -> bytes:
             fork.length,
             fork.window,
             fork.tolerance,
-            fork.input.text if fork.input else None,
+            out.text(fork.input.text) if fork.input else None,
             _variables(fork.variables),
             fork.map_name,
-            _written(fork.outer_item),
+            _written(fork.outer_item, out),
         )
     )
 
 
-def decode_fork(epoch: int, body: bytes) -> Fork:
+def decode_fork(epoch: int, body: bytes, resolve: Resolve) -> Fork:
     """A fork without its items."""
     f = _fork(body)
     return Fork(
@@ -233,27 +241,33 @@ def decode_fork(epoch: int, body: bytes) -> Fork:
         length=f.length,
         window=f.window,
         tolerance=f.tolerance,
-        input=Payload.parse(f.input) if f.input is not None else None,
+        input=Payload.parse(resolve(f.input)) if f.input is not None else None,
         variables=decode(f.variables) if f.variables else {},
         map_name=f.map_name,
-        outer_item=_item(f.outer_item),
+        outer_item=_item(f.outer_item, resolve),
     )
 
 
-def item_fields(fork: Fork) -> list[str | int]:
-    """The items of a Map as alternating field and value: index and JSON text, ``k<index>`` and name.
+def item_calls(fork: Fork) -> Iterator[list[str | bytes | int]]:
+    """The items of a Map for several calls of bounded size: payloads, then alternating field and value: index and
+    JSON text, ``k<index>`` and name.
 
-    Example: ``[0, '{"a":1}', "k0", "first", 1, ...]``
+    Example: ``[0, 0, '{"a":1}', "k0", "first", 1, ...]``
     """
-    fields: list[str | int] = []
+    out, fields, size = Outgoing(), list[str | bytes | int](), 0
     for index, text in enumerate(fork.items):
-        fields += (index, text)
+        fields += (index, out.text(text))
         if fork.keys:
             fields += (f"k{index}", fork.keys[index])
-    return fields
+        size += len(text)
+        if len(fields) >= _ITEM_FIELDS or size >= _ITEM_CHARACTERS:
+            yield out.arguments() + fields
+            out, fields, size = Outgoing(), [], 0
+    if fields:
+        yield out.arguments() + fields
 
 
-def encode_execution(execution: Execution) -> bytes:
+def encode_execution(execution: Execution, out: Outgoing) -> bytes:
     """The part of an execution's header that never changes, but for its id and start time."""
     e = execution
     return _pack(
@@ -263,7 +277,7 @@ def encode_execution(execution: Execution) -> bytes:
             e.machine_arn,
             e.machine_name,
             e.definition,
-            e.input.text,
+            out.text(e.input.text),
             e.role_arn,
             e.type,
             e.entry,
@@ -273,7 +287,7 @@ def encode_execution(execution: Execution) -> bytes:
     )
 
 
-def decode_execution(id: str, started_at: int, body: bytes) -> Execution:  # noqa: A002
+def decode_execution(id: str, started_at: int, body: bytes, resolve: Resolve) -> Execution:  # noqa: A002
     """An execution from its header."""
     e = _execution(body)
     return Execution(
@@ -283,7 +297,7 @@ def decode_execution(id: str, started_at: int, body: bytes) -> Execution:  # noq
         machine_arn=e.machine_arn,
         machine_name=e.machine_name,
         definition=e.definition,
-        input=Payload.parse(e.input),
+        input=Payload.parse(resolve(e.input)),
         started_at=started_at,
         role_arn=e.role_arn,
         type=e.type,

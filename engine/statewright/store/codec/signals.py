@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from statewright.model import TimerKind
+from statewright.store.codec.payloads import Outgoing, Resolve
 from statewright.store.verbs import Signal
 
 __all__ = ["decode_signal", "encode_signal"]
@@ -25,20 +26,22 @@ _pack = msgspec.msgpack.Encoder().encode
 _signal = msgspec.msgpack.Decoder(_Signal).decode
 
 
-def encode_signal(signal: Signal) -> bytes:
+def encode_signal(signal: Signal, out: Outgoing) -> bytes:
     """An inbox entry that carries more than the scripts can write themselves."""
     s = signal
-    return b"S" + _pack(_Signal(s.kind, s.epoch, s.timer, s.output, s.error, s.cause, s.failed, s.worker))
+    output = None if s.output is None else out.text(s.output)
+    return b"S" + _pack(_Signal(s.kind, s.epoch, s.timer, output, s.error, s.cause, s.failed, s.worker))
 
 
-def decode_signal(entry: bytes) -> Signal:
+def decode_signal(entry: bytes, resolve: Resolve) -> Signal:
     """An inbox entry; those the scripts write are ``T<epoch>:<timer>``, ``J<epoch>``, ``F<epoch>`` and
     ``K<epoch>:<worker>``."""
     kind, rest = entry[:1], entry[1:]
     if kind == b"S":
         s = _signal(rest)
         timer = TimerKind(s.timer) if s.timer else None
-        return Signal(s.kind, s.epoch, timer, s.output, s.error, s.cause, s.failed, s.worker)
+        output = None if s.output is None else resolve(s.output)
+        return Signal(s.kind, s.epoch, timer, output, s.error, s.cause, s.failed, s.worker)
     epoch, _, text = rest.decode().partition(":")
     if kind == b"T":
         return Signal("timer", int(epoch), TimerKind(text))

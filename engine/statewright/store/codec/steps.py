@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -21,27 +22,24 @@ from statewright.model import (
 )
 from statewright.recovery import error_output
 from statewright.store.codec.frames import encode_fork, encode_frame
+from statewright.store.codec.payloads import Outgoing, Resolve, detail_hook
 from statewright.store.codec.runs import encode_map_run
-from statewright.values import Payload, encode
+from statewright.values import encode
 
-__all__ = ["decode_event", "encode_step", "optional"]
-
-
-def _text_of(value: Any) -> str:
-    if isinstance(value, Payload):
-        return value.text
-    raise TypeError(f"a {type(value).__name__} cannot be stored")
+__all__ = ["decode_events", "encode_step", "optional"]
 
 
-_pack = msgspec.msgpack.Encoder(enc_hook=_text_of).encode
-_event = msgspec.msgpack.Decoder(tuple[str, dict[str, Any] | None]).decode
-
-
-def decode_event(id: int, record: bytes) -> tuple[int, int, int, str, dict[str, Any] | None]:  # noqa: A002
-    """A history record, ``<previous>,<ms>,<msgpack>``, as (id, previous, ms, type, details)."""
-    previous, at, body = record.split(b",", 2)
-    kind, details = _event(body)
-    return id, int(previous), int(at), kind, details
+def decode_events(
+    first: int, records: Sequence[bytes], resolve: Resolve
+) -> list[tuple[int, int, int, str, dict[str, Any] | None]]:
+    """History records, ``<previous>,<ms>,<msgpack>``, from id `first` on, as (id, previous, ms, type, details)."""
+    unpack = msgspec.msgpack.Decoder(tuple[str, dict[str, Any] | None], ext_hook=detail_hook(resolve)).decode
+    events = []
+    for id_, record in enumerate(records, first):
+        previous, at, body = record.split(b",", 2)
+        kind, details = unpack(body)
+        events.append((id_, int(previous), int(at), kind, details))
+    return events
 
 
 def _place(event: HistoryEvent) -> str:
@@ -49,21 +47,21 @@ def _place(event: HistoryEvent) -> str:
     return ("s" if event.side else "") + ("" if event.previous is None else str(event.previous))
 
 
-def encode_step(step: Step) -> list[str | bytes | int]:
+def encode_step(step: Step, out: Outgoing) -> list[str | bytes | int]:
     """A step as the arguments that ``lua/apply.lua`` reads.
 
     Raises ValueError if a payload is not JSON, TypeError if history details hold what cannot be stored.
     """
-    frame = step.frame
+    frame, pack = step.frame, msgspec.msgpack.Encoder(enc_hook=out.detail).encode
     arguments: list[str | bytes | int] = [
-        encode_frame(frame),
+        encode_frame(frame, out),
         frame.phase,
         frame.epoch,
         step.entered or 0,
         len(step.history),
     ]
     for event in step.history:
-        arguments += (_place(event), _pack((event.type, event.details)))
+        arguments += (_place(event), pack((event.type, event.details)))
     for command in step.commands:
         match command:
             case StartTimer(kind, delay, due):
@@ -75,15 +73,16 @@ def encode_step(step: Step) -> list[str | bytes | int]:
                     arguments += ("job", execution_id_of(order.execution))
             case Fork() as fork:
                 is_map = int(fork.map_name is not None)
-                arguments += ("fork", fork.epoch, fork.length, fork.window, fork.tolerance, is_map, encode_fork(fork))
+                body = encode_fork(fork, out)
+                arguments += ("fork", fork.epoch, fork.length, fork.window, fork.tolerance, is_map, body)
             case StartMapRun(run):
                 limits = _number(run.tolerated_count), _number(run.tolerated_percentage)
                 arguments += ("maprun", run.epoch, run.arn.rpartition(":")[2], run.concurrency, *limits)
                 arguments += (_number(run.result_bytes), encode_map_run(run))
             case Finish(_, error, cause, failed):
-                arguments += ("finish", int(failed), _result(command), _optional(error), _optional(cause))
+                arguments += ("finish", int(failed), out.text(_result(command)), _optional(error), _optional(cause))
             case EndExecution(status, output, error, cause):
-                text = output.text if output is not None else None
+                text = out.text(output.text) if output is not None else None
                 arguments += ("end", status, _optional(text), _optional(error), _optional(cause))
     if step.keep_timers:
         arguments.append("keep")

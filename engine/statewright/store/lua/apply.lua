@@ -94,8 +94,8 @@ end
 -- The names of the indexes that list an execution: of all and of its state machine, or of the map run it belongs to.
 local function indexes(machine, run) return run and run ~= '' and {run} or {'', machine} end
 
--- The execution is over: only its header, its history and its place in the indexes stay.  The header keeps what
--- identifies the last commits, so that a repetition of them is still answered.
+-- The execution is over: only its header, its history, its payloads and its place in the indexes stay.  The header
+-- keeps what identifies the last commits, so that a repetition of them is still answered.
 local function finale(exec, now, c, commit, holder)
   local x = P .. 'x:' .. exec
   local h = call('HMGET', x, 'mn', 't0', 'ix', 'up', 'head', 'ex')
@@ -115,7 +115,7 @@ local function finale(exec, now, c, commit, holder)
   drop_frames(exec, {''}, now)
   if child then
     child_ended(h[4], exec, now, h[2], h[5], c)
-    if h[6] == '1' then call('UNLINK', x, P .. 'h:' .. exec) end
+    if h[6] == '1' then call('UNLINK', x, P .. 'h:' .. exec, P .. 'p:' .. exec) end
   elseif match(h[4] or '', '^awaited') then
     notice('E' .. exec)
   end

@@ -1,5 +1,5 @@
 -- commit: one step of one frame, all or nothing.
--- ARGV: exec, frame, revision, commit id, owner, now, base if pinned, consumed, keep ms, requeue, step...
+-- ARGV: exec, frame, revision, commit id, owner, now, base if pinned, consumed, keep ms, requeue, payloads, step...
 -- Answers {outcome, base, now, entries left in the inbox}.
 local exec, frame, revision, cid, owner = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local now, consumed, keep = clock(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -20,11 +20,13 @@ end
 if ended or rev ~= revision or not lineage_open(exec, frame) then return stale end
 local base = call('LLEN', P .. 'h:' .. exec)
 if ARGV[7] ~= '' and tonumber(ARGV[7]) ~= base then return {'BASE', base, now, 0} end
+local at = keep_payloads(exec, 11)
+if not at then return {'NEED', base, now, 0} end
 
 if consumed > 0 then call('LTRIM', inbox, consumed, -1) end
 local old = {prev = tonumber(f[6]), tm = f[7], hb = f[8], aq = f[9], fk = f[10], del = f[11], ep = f[12],
   jb = f[13], mr = f[14]}
-if not apply(11, exec, frame, now, base, old, {'rev', rev + 1, 'cid', cid, 'cb', base}, {'own', owner, 'cr', f[4]}) then
+if not apply(at, exec, frame, now, base, old, {'rev', rev + 1, 'cid', cid, 'cb', base}, {'own', owner, 'cr', f[4]}) then
   return {'OK', base, now, 0}
 end
 local waiting = call('LLEN', inbox)

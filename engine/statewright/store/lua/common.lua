@@ -34,6 +34,20 @@ local function lineage_open(exec, frame)
   return true
 end
 
+-- The payloads a call refers to stand in ARGV[at...]: their number, then the hash and the text of each, '' for a text
+-- that the caller believes to be here.  Keeps the new ones; answers where the arguments go on or, with nothing written,
+-- nil if one is not here.
+local function keep_payloads(exec, at)
+  local key, last = P .. 'p:' .. exec, at + 2 * tonumber(ARGV[at])
+  for i = at + 1, last, 2 do
+    if ARGV[i + 1] == '' and call('HEXISTS', key, ARGV[i]) == 0 then return nil end
+  end
+  for i = at + 1, last, 2 do
+    if ARGV[i + 1] ~= '' then call('HSETNX', key, ARGV[i], ARGV[i + 1]) end
+  end
+  return last + 1
+end
+
 local function running(exec) return call('HGET', P .. 'x:' .. exec, 'st') == 'RUNNING' end
 
 -- Ready frames wait in a queue of their state machine, so that a worker finds those it serves however many others

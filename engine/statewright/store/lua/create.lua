@@ -1,10 +1,9 @@
 -- create: an execution with its first history and its root frame.
 -- ARGV: exec, now, nonce, digest, owner, lease ms, start time as the caller counted on, header, machine name, link or '',
--- map run it is listed under or '', 1 if nothing of it is to stay, step...
+-- map run it is listed under or '', 1 if nothing of it is to stay, payloads, step...
 -- Answers {outcome, started at, now, history length}.
 local exec, now, nonce, digest, owner = ARGV[1], clock(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
 local x, f, started, machine, link = P .. 'x:' .. exec, frame_key(exec, ''), tonumber(ARGV[7]), ARGV[9], ARGV[10]
-local phase, count = ARGV[14], tonumber(ARGV[17])
 local known = call('HMGET', x, 'dg', 'st', 't0', 'nonce', 'up')
 if known[1] then
   if known[4] == nonce then return {'OK', tonumber(known[3]), now, tonumber(call('HGET', x, 'n0'))} end
@@ -17,11 +16,13 @@ if run_of(link) then
   local begins = child_begins(link, exec)
   if not begins then return {begins == false and 'CLOSED' or 'DUP', started, now, 0} end
 end
+local at = keep_payloads(exec, 13)
+local phase, count = ARGV[at + 1], tonumber(ARGV[at + 4])
 call('HSET', x, 'head', ARGV[8], 'mn', machine, 'dg', digest, 'st', 'RUNNING', 't0', started, 'nonce', nonce, 'n0', count)
 if link ~= '' then call('HSET', x, 'up', link, 'ix', ARGV[11], 'ex', ARGV[12]) end
 for _, index in ipairs(indexes(machine, ARGV[11])) do call('ZADD', P .. 'e:' .. index .. ':RUNNING', started, exec) end
 local holder = {'own', owner, 'cr', 1}
-if apply(13, exec, '', now, 0, {prev = 0}, {'rev', 1, 'cid', nonce, 'cb', 0}, holder) then
+if apply(at, exec, '', now, 0, {prev = 0}, {'rev', 1, 'cid', nonce, 'cb', 0}, holder) then
   call('HSET', f, unpack(holder))
   if phase == 'enter' or phase == 'task' or phase == 'map_run' then
     if owner ~= '' then call('ZADD', LEASES, now + tonumber(ARGV[6]), exec .. ':') else ready(exec, '', now) end

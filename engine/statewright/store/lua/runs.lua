@@ -82,9 +82,12 @@ local function child_ended(link, child, now, started, header, c)
   call('HSET', results, index, c.status .. ',' .. started .. ',' .. now)
   -- `most` is how many bytes of results may add up; empty: they are written to files, with what is in the header.
   if r[2] == '' then call('HSET', results, 'h' .. index, header) end
-  local size = call('HINCRBY', key, 'size', #c.output)
+  -- An output that is kept apart is so for the child only, and may go with it.
+  local apart, output = match(c.output, '^=@(%x+)$'), c.output
+  if apart then output = '=' .. call('HGET', P .. 'p:' .. child, apart) end
+  local size = call('HINCRBY', key, 'size', #output)
   if r[2] == '' or size <= tonumber(r[2]) then
-    call('HSET', results, 'o' .. index, c.output, 'e' .. index, c.error, 'c' .. index, c.cause)
+    call('HSET', results, 'o' .. index, output, 'e' .. index, c.error, 'c' .. index, c.cause)
   end
   judge_run(exec, frame, epoch, now)
 end

@@ -1,4 +1,4 @@
--- signal: an entry for a frame's inbox.  ARGV: exec, frame, now, kind, epoch, entry, digest, nonce.
+-- signal: an entry for a frame's inbox.  ARGV: exec, frame, now, kind, epoch, entry, digest, nonce, payloads.
 -- Signals about a task are taken only while that task is open, and only one answer each.
 local exec, frame, now, kind, epoch = ARGV[1], ARGV[2], clock(ARGV[3]), ARGV[4], ARGV[5]
 local digest, nonce = ARGV[7], ARGV[8]
@@ -14,6 +14,7 @@ if about_task then
   if answered == epoch then return {kind == 'answer' and by == digest and 'DUP' or 'STALE', now} end
   if f[2] ~= 'task' or f[3] ~= epoch or not lineage_open(exec, frame) then return {'STALE', now} end
 end
+keep_payloads(exec, 9)
 call('HSET', key, 'sn', nonce)
 if kind == 'answer' then call('HSET', key, 'ans', epoch .. ':' .. digest, 'jb', '') end
 call('RPUSH', inbox_key(exec, frame), ARGV[6])
