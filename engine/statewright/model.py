@@ -86,6 +86,9 @@ class Limits(Struct, frozen=True):
         wait_seconds: the longest wait a timestamp may ask for.
         variable_bytes: largest single variable or Assign, in bytes of UTF-8.
         variables_bytes: all variables of a scope together, in bytes of UTF-8.
+        express_seconds: how long an EXPRESS execution may take, whatever its TimeoutSeconds.
+        express_history_events: as `history_events`, for an EXPRESS execution.  AWS has no such limit, as it keeps no
+            history of them; here they have one, and a loop must not fill the store.
     """
 
     payload_bytes: int = 262_144
@@ -94,6 +97,8 @@ class Limits(Struct, frozen=True):
     wait_seconds: int = 2_147_483_647
     variable_bytes: int = 262_144
     variables_bytes: int = 10 * 1024 * 1024
+    express_seconds: int = 300
+    express_history_events: int = 250_000
 
 
 class Execution(Struct, frozen=True, eq=False):
@@ -109,6 +114,7 @@ class Execution(Struct, frozen=True, eq=False):
         input: the execution's input.
         started_at: ms by the store's clock (within a second, see `Store.create`).
         type: STANDARD or EXPRESS.
+        sync: whoever started it waits for its end (StartSyncExecution).
     """
 
     id: str
@@ -121,6 +127,7 @@ class Execution(Struct, frozen=True, eq=False):
     started_at: int
     role_arn: str = ""
     type: str = "STANDARD"
+    sync: bool = False
 
 
 class TaskOrder(Struct, frozen=True):
@@ -284,12 +291,14 @@ class HistoryEvent(Struct, frozen=True):
             TaskStateAborted …).  A parent whose children all succeeded follows the last event of the last child,
             side event or not; after a failure it follows the failed child's last event that is not a side event.
             A further child of a Map follows the last event of the finished one that is not a side event.
+        at: ms, when it happened, if that was before the commit that writes it down; None: the time of the commit.
     """
 
     type: str
     details: Mapping[str, Any] | None = None
     previous: int | None = None
     side: bool = False
+    at: int | None = None
 
 
 class StartTask(Struct, frozen=True):

@@ -19,9 +19,6 @@ KNOWN = {
     "error_handling.task_service_lambda.no_such_function_catch": "output",
     # Recorded before the context object had RedriveCount, which every later recording has.
     "scenarios.base_scenarios.lambda_service_invoke_with_retry_extended_input": "history",
-    # Express executions are started asynchronously here and under an id of their own; the synchronous start is to come.
-    "express.express_async.query_runtime_memory": "output",
-    "express.express_sync.query_runtime_memory": "output",
 }
 """Cases that do not agree, and the first level at which they do not."""
 

@@ -12,13 +12,13 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from msgspec.structs import replace
 
-from statewright.drive.events import event_of, is_stale
-from statewright.drive.perform import Performance, perform, runs_handler, task_context
+from statewright.drive.events import event_of, is_stale, result_of
+from statewright.drive.perform import Performance, perform, runs_handler, task_context, uncancel
 from statewright.drive.session import Session
+from statewright.drive.unsaved import Unsaved
 from statewright.errors import StatewrightError
 from statewright.model import (
     Continue,
@@ -30,9 +30,7 @@ from statewright.model import (
     Phase,
     StartTimer,
     Step,
-    TaskAnswer,
     TaskKind,
-    TaskSubmitted,
 )
 from statewright.step import Program, step
 from statewright.store.verbs import KEEP, Claimed, Commit, Committed, Signal
@@ -86,6 +84,7 @@ class Runner:
         self._spent = 0  # entries of the inbox that are used up and not yet told to the store
         self._trims: deque[tuple[int, int]] = deque(maxlen=_WINDOW)  # (revision, entries its commit removed)
         self._window: deque[_Sent] = deque()
+        self._unsaved = Unsaved(0)
         self._leaving = False
         self._lost = False
         self._context: TaskContext | None = None
@@ -95,8 +94,8 @@ class Runner:
     # -- what the worker asks and tells -------------------------------------------------------------------------------
     @property
     def waits(self) -> bool:
-        """Whether a handler runs and nothing is under way to the store: the lease needs to be extended."""
-        return self._context is not None and not self._window
+        """Whether it goes on and nothing is under way to the store: the lease needs to be extended."""
+        return (self._context is not None or self._unsaved.steps > 0) and not self._window
 
     def abandon(self) -> None:
         """The frame is lost: stop whatever is being done about it."""
@@ -126,6 +125,7 @@ class Runner:
                 raise ValueError(f"it cannot be read: {self.claimed.flaw}")
             self._execution = await self.session.programs.execution(self.execution_id)
             self._program = await self.session.programs.program(self._execution)
+            self._unsaved = Unsaved.of(self._execution, self.claimed.deliveries)
             await self._complete_child()
             while (event := await self._next()) is not None and await self._take(event):
                 pass
@@ -214,18 +214,12 @@ class Runner:
             raise _LostError
         self._skip_stale()
         if self._interrupting():
-            _uncancel()
+            uncancel()
             return None
         if frame.task.kind is TaskKind.TOKEN and done.output is None:
             await self._answer(done)
             return None
-        at, entropy = self._now(), session.entropy()
-        common: dict[str, Any] = {"at": at, "entropy": entropy, "base": self._base, "epoch": frame.epoch}
-        if done.output is None:
-            return TaskAnswer(**common, error=done.error, cause=done.cause, failed=True)
-        if frame.task.kind is TaskKind.TOKEN:
-            return TaskSubmitted(**common, output=done.output)
-        return TaskAnswer(**common, output=done.output)
+        return result_of(done, frame, {"at": self._now(), "entropy": session.entropy(), "base": self._base})
 
     async def _answer(self, done: Performance) -> None:
         """A submission that failed is an answer like any other: of several, the store takes the first."""
@@ -264,11 +258,21 @@ class Runner:
         taken = self._step(event)
         if taken.pinned:
             taken = await self._commit_pinned(event)
+        elif self._unsaved.takes(taken) and not self.session.stopping:
+            await self._keep(taken, event.at)
         elif taken.frame.phase is not Phase.ENTER or self.session.stopping:
             await self._commit(taken)
         else:
             await self._pipeline(taken)
         return not self._leaving
+
+    async def _keep(self, taken: Step, at: int) -> None:
+        """Go on without a commit."""
+        self._skip_stale()
+        self.frame = self._unsaved.keep(taken, at)
+        self._base += len(taken.history)
+        if self._unsaved.steps % _TURN == 0:
+            await asyncio.sleep(0)
 
     def _step(self, event: Event) -> Step:
         assert self._program is not None  # noqa: S101
@@ -278,6 +282,8 @@ class Runner:
 
     async def _commit_pinned(self, event: Event) -> Step:
         """A text of the step names a history id: step with the history's exact length until it fits."""
+        if self._unsaved.steps:
+            await self._commit(Step(self.frame), stay=True)
         while True:
             await self._settle()
             before = (self.frame, self.revision, self._spent, deque(self._inbox), self._leaving)
@@ -294,13 +300,13 @@ class Runner:
             if self.claimed is not claimed:  # mail came meanwhile
                 self.deliver(self.claimed)
 
-    async def _commit(self, taken: Step) -> None:
-        """Commit a step and wait until it and all before it are acknowledged."""
+    async def _commit(self, taken: Step, *, stay: bool = False) -> None:
+        """Commit a step and wait until it and all before it are acknowledged; `stay`: go on, stopping or not."""
         if self._window:
             self._send(taken)
             await self._settle()
         else:
-            sent = self._prepare(taken)
+            sent = self._prepare(taken, stay=stay)
             self._acknowledged(sent, await self.session.store.commit(sent.commit))
 
     def _send(self, taken: Step) -> None:
@@ -317,15 +323,17 @@ class Runner:
         elif len(self._window) % _TURN == 0:
             await asyncio.sleep(0)
 
-    def _prepare(self, taken: Step) -> _Sent:
-        """The commit of a step; the frame is from now on what it will be when that is acknowledged."""
+    def _prepare(self, taken: Step, *, stay: bool = False) -> _Sent:
+        """The commit of a step and of what is unsaved; the frame is from now on what it will be afterwards."""
         session = self.session
+        self._base -= self._unsaved.length
+        taken = self._unsaved.release(taken)
         self.frame = taken.frame
         self._skip_stale()
         goes_on = taken.frame.phase is not Phase.DONE and (
             bool(self._inbox) or taken.frame.phase is Phase.ENTER or runs_handler(taken.frame)
         )
-        stays = goes_on and not session.stopping
+        stays = goes_on and (stay or not session.stopping)
         self._leaving = not stays
         commit = Commit(
             execution=self.execution_id,
@@ -390,10 +398,3 @@ def _ignore(reply: asyncio.Task[Committed]) -> None:
     """Nobody waits for this reply any more."""
     if not reply.cancelled():
         reply.exception()
-
-
-def _uncancel() -> None:
-    """Forget that this task was cancelled: that was to end the handler, not the runner."""
-    task = asyncio.current_task()
-    while task is not None and task.cancelling():
-        task.uncancel()

@@ -12,7 +12,7 @@ from statewright.drive.clock import Clock
 from statewright.drive.programs import Programs
 from statewright.drive.worker import Worker
 from statewright.errors import StatewrightError
-from statewright.model import Execution
+from statewright.model import Execution, Limits
 from statewright.step import begin
 from statewright.store.verbs import Created, Store
 
@@ -20,7 +20,7 @@ __all__ = ["start_execution"]
 
 
 async def start_execution(
-    store: Store, programs: Programs, clock: Clock, execution: Execution, worker: Worker | None
+    store: Store, programs: Programs, clock: Clock, limits: Limits, execution: Execution, worker: Worker | None
 ) -> Created:
     """Create an execution; with a `worker` the same commit enters its first state, and the worker takes it from there.
 
@@ -29,7 +29,7 @@ async def start_execution(
     program = await programs.compiled(execution.definition, execution.type)
     digest = hashlib.sha256(msgspec.json.encode(execution.input.value, order="sorted")).hexdigest()
     for _ in range(3):
-        first = begin(program, execution) if worker is None else worker.begin(program, execution)
+        first = begin(program, execution, limits) if worker is None else worker.begin(program, execution)
         owner, lease_ms = (worker.session.owner, worker.session.lease_ms) if worker else ("", 0)
         asked_at = time.monotonic()
         created = await store.create(execution, first, digest=digest, owner=owner, lease_ms=lease_ms)

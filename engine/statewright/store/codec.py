@@ -97,6 +97,7 @@ class _Execution(msgspec.Struct, array_like=True):
     input: str
     role_arn: str = ""
     type: str = "STANDARD"
+    sync: bool = False
 
 
 class _Signal(msgspec.Struct, array_like=True):
@@ -287,7 +288,7 @@ def encode_execution(execution: Execution) -> bytes:
     """The part of an execution's header that never changes, but for its id and start time."""
     e = execution
     return _pack(
-        _Execution(e.arn, e.name, e.machine_arn, e.machine_name, e.definition, e.input.text, e.role_arn, e.type)
+        _Execution(e.arn, e.name, e.machine_arn, e.machine_name, e.definition, e.input.text, e.role_arn, e.type, e.sync)
     )
 
 
@@ -305,6 +306,7 @@ def decode_execution(id: str, started_at: int, body: bytes) -> Execution:  # noq
         started_at=started_at,
         role_arn=e.role_arn,
         type=e.type,
+        sync=e.sync,
     )
 
 
@@ -337,8 +339,9 @@ def decode_event(id: int, record: bytes) -> tuple[int, int, int, str, dict[str, 
 
 
 def _place(event: HistoryEvent) -> str:
-    """What an event follows, if it says so, after an ``s`` for a side event."""
-    return ("s" if event.side else "") + ("" if event.previous is None else str(event.previous))
+    """What an event follows, if it says so, after an ``s`` for a side event; then ``@`` and its time, if it says so."""
+    follows = ("s" if event.side else "") + ("" if event.previous is None else str(event.previous))
+    return follows if event.at is None else f"{follows}@{event.at}"
 
 
 def encode_step(step: Step) -> list[str | bytes | int]:
