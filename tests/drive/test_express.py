@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from statewright import AsyncEngine, Description, Limits, TaskContext, TaskError
+from statewright.store.verbs import Lease
 from tests.drive.conftest import Site, idle_worker, one_task
 from tests.drive.test_worker import chain
 
@@ -290,16 +291,22 @@ async def test_a_worker_that_has_lost_the_frame_writes_nothing(site: Site) -> No
 
     async with site.engine({"work": work}, real=True) as engine:
         await engine.deploy(definition(chain(3)), name="machine", type="EXPRESS")
-        async with engine.worker():
+        store = engine.store
+        async with engine.worker() as worker:
             started = await engine.start("machine", 1)
+            execution = engine._id(started.arn)
             await running.wait()
-            thief = await engine.store.claim_frame(engine._id(started.arn), "", "thief", 1)
-            assert thief is not None
+            stolen = await store.claim_frame(execution, "", "thief", 60_000)
+            assert stolen is not None
             go_on.set()
+            while worker._held:
+                await asyncio.sleep(0)
+            assert (await engine.describe(started.arn)).length == stolen.base
+            await store.release(store.shard_of(execution), "thief", [Lease(execution, "", stolen.revision)])
             assert (await engine.wait(started.arn, 10)).output == "1"
         history = await engine.history(started.arn)
     assert [event["id"] for event in history] == list(range(1, 18))
-    assert ran["S1"] == 2
+    assert (ran["S1"], ran["S2"]) == (2, 2)
 
 
 async def test_a_drained_worker_writes_down_what_it_has(site: Site) -> None:
