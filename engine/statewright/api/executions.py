@@ -96,7 +96,7 @@ class Executions(Workers, StateMachines):
             sync=sync,
         )
         store, programs, worker = self._open.store, self._open.programs, self._crew.taker(record.name)
-        created = await start_execution(store, programs, self._clock, self._limits, execution, worker)
+        created = await start_execution(store, programs, self._clock, execution, worker, self._limits)
         if created.outcome == "EXISTS":
             raise StatewrightError("ExecutionAlreadyExists", f"Execution Already Exists: '{execution.arn}'")
         return Started(execution.arn, name, created.started_at, created.outcome == "DUP")

@@ -1,16 +1,15 @@
-"""From the entries of a frame's inbox, and from what its handler returned, to the events of the core."""
+"""From the entries of a frame's inbox to the events of the core."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from statewright.drive.perform import Performance
-from statewright.model import Event, Frame, Joined, TaskAnswer, TaskKind, TaskSubmitted, TimerFired, TimerKind
+from statewright.model import Event, Frame, Joined, TaskAnswer, TaskSubmitted, TimerFired, TimerKind
 from statewright.store.verbs import Signal, Store
 from statewright.values import Payload
 
-__all__ = ["event_of", "is_stale", "result_of"]
+__all__ = ["event_of", "is_stale"]
 
 
 def is_stale(signal: Signal, frame: Frame) -> bool:
@@ -58,20 +57,6 @@ async def event_of(
             )
         case kind:
             raise ValueError(f"unknown signal {kind!r}")
-
-
-def result_of(done: Performance, frame: Frame, common: dict[str, Any]) -> Event:
-    """The event of a handler's end: the answer of a CALL, or the submission of a TOKEN task.
-
-    Arguments:
-        frame: whose task it was.
-        common: `at`, `entropy` and `base` of the event.
-    """
-    if done.output is None:
-        return TaskAnswer(epoch=frame.epoch, error=done.error, cause=done.cause, failed=True, **common)
-    if frame.task is not None and frame.task.kind is TaskKind.TOKEN:
-        return TaskSubmitted(epoch=frame.epoch, output=done.output, **common)
-    return TaskAnswer(epoch=frame.epoch, output=done.output, **common)
 
 
 async def _joined(

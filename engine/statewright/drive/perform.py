@@ -18,7 +18,7 @@ from statewright.tasks.context import idempotency_key
 from statewright.tasks.failure import compact, failure
 from statewright.values import Json, Payload, check, encode
 
-__all__ = ["Performance", "perform", "runs_handler", "task_context", "uncancel"]
+__all__ = ["Performance", "perform", "runs_handler", "task_context"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,13 +140,6 @@ def _only_here() -> Iterator[None]:
     finally:
         if os.getpid() != process:
             os._exit(status)
-
-
-def uncancel() -> None:
-    """Forget that this task was cancelled: that was to end the handler, not the runner."""
-    task = asyncio.current_task()
-    while task is not None and task.cancelling():
-        task.uncancel()
 
 
 class _Heartbeat:

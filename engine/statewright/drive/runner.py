@@ -2,7 +2,8 @@
 
 While the lease holds, the frame is in memory and never read again.  Transitions without outside effect go down the
 pipeline in revision order without waiting for each other; before a handler runs, and before the frame is let go, all of
-them have been acknowledged.  If one is refused, whatever is behind it is void and the frame is dropped.
+them have been acknowledged.  If one is refused, whatever is behind it is void and the frame is dropped.  Of an EXPRESS
+execution only some steps are committed (see `unsaved`).
 """
 
 from __future__ import annotations
@@ -12,13 +13,14 @@ import logging
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from msgspec.structs import replace
 
-from statewright.drive.events import event_of, is_stale, result_of
-from statewright.drive.perform import Performance, perform, runs_handler, task_context, uncancel
+from statewright.drive.events import event_of, is_stale
+from statewright.drive.perform import Performance, perform, runs_handler, task_context
 from statewright.drive.session import Session
-from statewright.drive.unsaved import Unsaved
+from statewright.drive.unsaved import TURN, Unsaved
 from statewright.errors import StatewrightError
 from statewright.model import (
     Continue,
@@ -30,7 +32,9 @@ from statewright.model import (
     Phase,
     StartTimer,
     Step,
+    TaskAnswer,
     TaskKind,
+    TaskSubmitted,
 )
 from statewright.step import Program, step
 from statewright.store.verbs import KEEP, Claimed, Commit, Committed, Signal
@@ -42,9 +46,6 @@ _log = logging.getLogger("statewright")
 
 _WINDOW = 64
 """Commits of one frame under way at once."""
-
-_TURN = 16
-"""Steps of one frame before others get their turn."""
 
 
 class _LostError(Exception):
@@ -149,7 +150,7 @@ class Runner:
             for sent in self._window:
                 if sent.reply is not None:
                     sent.reply.cancel()
-                    sent.reply.add_done_callback(_ignore)
+                    sent.reply.add_done_callback(lambda reply: reply.cancelled() or reply.exception())
 
     async def _complete_child(self) -> None:
         """An iteration that never ran needs its fork's input, for ItemSelector; it is kept once for all of them."""
@@ -214,19 +215,23 @@ class Runner:
             raise _LostError
         self._skip_stale()
         if self._interrupting():
-            uncancel()
+            _uncancel()
             return None
         if frame.task.kind is TaskKind.TOKEN and done.output is None:
             await self._answer(done)
             return None
-        return result_of(done, frame, {"at": self._now(), "entropy": session.entropy(), "base": self._base})
+        at, entropy = self._now(), session.entropy()
+        common: dict[str, Any] = {"at": at, "entropy": entropy, "base": self._base, "epoch": frame.epoch}
+        if done.output is None:
+            return TaskAnswer(**common, error=done.error, cause=done.cause, failed=True)
+        if frame.task.kind is TaskKind.TOKEN:
+            return TaskSubmitted(**common, output=done.output)
+        return TaskAnswer(**common, output=done.output)
 
     async def _answer(self, done: Performance) -> None:
         """A submission that failed is an answer like any other: of several, the store takes the first."""
         session, frame = self.session, self.frame
-        failed = Signal(
-            "answer", epoch=frame.epoch, error=done.error, cause=done.cause, failed=True, worker=session.owner
-        )
+        failed = Signal("answer", frame.epoch, error=done.error, cause=done.cause, failed=True, worker=session.owner)
         await session.store.signal(self.execution_id, frame.id, failed)
         claimed = await session.store.claim_frame(self.execution_id, frame.id, session.owner, session.lease_ms)
         if claimed is None or claimed.revision != self.revision:
@@ -259,20 +264,13 @@ class Runner:
         if taken.pinned:
             taken = await self._commit_pinned(event)
         elif self._unsaved.takes(taken) and not self.session.stopping:
-            await self._keep(taken, event.at)
+            self.frame = await self._unsaved.keep(taken, event.at)
+            self._base += len(taken.history)
         elif taken.frame.phase is not Phase.ENTER or self.session.stopping:
             await self._commit(taken)
         else:
             await self._pipeline(taken)
         return not self._leaving
-
-    async def _keep(self, taken: Step, at: int) -> None:
-        """Go on without a commit."""
-        self._skip_stale()
-        self.frame = self._unsaved.keep(taken, at)
-        self._base += len(taken.history)
-        if self._unsaved.steps % _TURN == 0:
-            await asyncio.sleep(0)
 
     def _step(self, event: Event) -> Step:
         assert self._program is not None  # noqa: S101
@@ -320,11 +318,11 @@ class Runner:
         self._send(taken)
         if len(self._window) >= _WINDOW:
             await self._acknowledge()
-        elif len(self._window) % _TURN == 0:
+        elif len(self._window) % TURN == 0:
             await asyncio.sleep(0)
 
     def _prepare(self, taken: Step, *, stay: bool = False) -> _Sent:
-        """The commit of a step and of what is unsaved; the frame is from now on what it will be afterwards."""
+        """The commit of a step and of what is unsaved; the frame is from now on what it will be after that."""
         session = self.session
         self._base -= self._unsaved.length
         taken = self._unsaved.release(taken)
@@ -394,7 +392,8 @@ class Runner:
                 session.ended(self.execution_id)
 
 
-def _ignore(reply: asyncio.Task[Committed]) -> None:
-    """Nobody waits for this reply any more."""
-    if not reply.cancelled():
-        reply.exception()
+def _uncancel() -> None:
+    """Forget that this task was cancelled: that was to end the handler, not the runner."""
+    task = asyncio.current_task()
+    while task is not None and task.cancelling():
+        task.uncancel()

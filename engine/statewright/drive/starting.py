@@ -18,9 +18,16 @@ from statewright.store.verbs import Created, Store
 
 __all__ = ["start_execution"]
 
+_DEFAULT_LIMITS = Limits()
+
 
 async def start_execution(
-    store: Store, programs: Programs, clock: Clock, limits: Limits, execution: Execution, worker: Worker | None
+    store: Store,
+    programs: Programs,
+    clock: Clock,
+    execution: Execution,
+    worker: Worker | None,
+    limits: Limits = _DEFAULT_LIMITS,
 ) -> Created:
     """Create an execution; with a `worker` the same commit enters its first state, and the worker takes it from there.
 

@@ -7,6 +7,7 @@ run at least once, under the same idempotency keys (AWS: "at-least-once workflow
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,11 +16,14 @@ from msgspec.structs import replace
 from statewright.model import Execution, Frame, HistoryEvent, Phase, StartTask, Step, TaskKind
 from statewright.values import Payload
 
-__all__ = ["Unsaved"]
+__all__ = ["TURN", "Unsaved"]
 
 _STEPS = 256
 _BYTES = 1_000_000
 """So much is kept in memory of one frame before it is written down all the same."""
+
+TURN = 16
+"""Steps of one frame before others get their turn."""
 
 
 class Unsaved:
@@ -28,7 +32,7 @@ class Unsaved:
     Arguments:
         room: at most so many steps; 0: every step is committed.
 
-    Example: ``if unsaved.takes(step): frame = unsaved.keep(step, event.at)``
+    Example: ``if unsaved.takes(step): frame = await unsaved.keep(step, event.at)``
     """
 
     def __init__(self, room: int) -> None:
@@ -62,13 +66,15 @@ class Unsaved:
             isinstance(command, StartTask) and command.order.kind is TaskKind.CALL for command in taken.commands
         )
 
-    def keep(self, taken: Step, at: int) -> Frame:
+    async def keep(self, taken: Step, at: int) -> Frame:
         """Keep a step of the time `at` (ms); the frame to go on with, whose Entered event has no id yet."""
         if taken.entered is not None:
             self._entered = len(self._history) + taken.entered
         self._history += [replace(event, at=at) for event in taken.history]
         self._bytes += sum(_size(event.details) for event in taken.history)
         self.steps += 1
+        if self.steps % TURN == 0:
+            await asyncio.sleep(0)
         return taken.frame if self._entered is None else replace(taken.frame, entered_id=0)
 
     def release(self, taken: Step) -> Step:

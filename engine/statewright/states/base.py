@@ -217,7 +217,7 @@ class Turn:
         """History id of the current state's Entered event.  If that event is not committed yet the id depends on the
         length of the history, and the step is pinned to it."""
         if self.entered is None:
-            if not self.frame.entered_id and not self.machine.silent:
+            if not self.frame.entered_id:
                 self.pinned = True  # an earlier step's event, to be committed first
             return self.frame.entered_id
         self.pinned = True
