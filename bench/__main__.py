@@ -51,6 +51,9 @@ async def measure(data_dir: Path, only: str | None, quick: bool) -> dict[str, An
             report["commit cost"] = await scenarios.commit_cost(engine)
             cost = report["commit cost"]
             print(f"{'commit cost':24} event 20000 / event 100: {cost['event_20000'] / cost['event_100']:.2f}")
+        if only is None or "express" in only:
+            report["express"] = figures = await scenarios.express(engine, 1000 // scale)
+            print(f"{'express':24} " + "  ".join(f"{name} {figure}" for name, figure in figures.items()), flush=True)
         for name, run in runs.items():
             if only is not None and only not in name:
                 continue

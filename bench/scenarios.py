@@ -6,7 +6,7 @@ import asyncio
 import statistics
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from statewright import AsyncEngine
 from statewright.definition.compile import compile_definition
@@ -14,6 +14,7 @@ from statewright.model import Continue, Execution, Phase
 from statewright.step import begin, step
 from statewright.values import Payload
 
+Type: TypeAlias = Literal["STANDARD", "EXPRESS"]
 STEPS = 10
 LOOPS = 1000
 ITEMS = 1000
@@ -67,9 +68,9 @@ def fan_out() -> dict[str, Any]:
     return {"StartAt": "M", "States": {"M": {"Type": "Map", "ItemProcessor": processor, "End": True}}}
 
 
-async def chain_alone(engine: AsyncEngine, executions: int) -> Result:
+async def chain_alone(engine: AsyncEngine, executions: int, type_: Type = "STANDARD") -> Result:
     """Ten-step executions, one after the other."""
-    await engine.deploy(chain(), name="chain")
+    await engine.deploy(chain(), name="chain", type=type_)
     per_execution = []
     started = time.perf_counter()
     for _ in range(executions):
@@ -81,15 +82,34 @@ async def chain_alone(engine: AsyncEngine, executions: int) -> Result:
     return Result(executions * STEPS, seconds, [ms / STEPS for ms in per_execution], per_execution)
 
 
-async def chain_concurrent(engine: AsyncEngine, executions: int) -> Result:
+async def chain_concurrent(engine: AsyncEngine, executions: int, type_: Type = "STANDARD") -> Result:
     """Ten-step executions, all at once."""
-    await engine.deploy(chain(), name="chain")
+    await engine.deploy(chain(), name="chain", type=type_)
     started = time.perf_counter()
     runs = await asyncio.gather(*(engine.start("chain", {"order": index}) for index in range(executions)))
     done = await asyncio.gather(*(engine.wait(run.arn) for run in runs))
     seconds = time.perf_counter() - started
     assert all(each.status == "SUCCEEDED" for each in done)
     return Result(executions * STEPS, seconds, await _sample(engine, [run.arn for run in runs[:20]]), [])
+
+
+async def express(engine: AsyncEngine, executions: int) -> dict[str, float]:
+    """The chain as EXPRESS beside the chain as STANDARD, three times in turn: medians, and their ratios."""
+    types: tuple[Type, ...] = ("STANDARD", "EXPRESS")
+    rates: dict[str, list[float]] = {type_: [] for type_ in types}
+    latencies: dict[str, list[float]] = {type_: [] for type_ in types}
+    for _ in range(3):
+        for type_ in types:
+            together = await chain_concurrent(engine, executions, type_)
+            rates[type_].append(together.transitions / together.seconds)
+            latencies[type_] += (await chain_alone(engine, max(executions // 10, 10), type_)).per_execution
+    figures = {}
+    for type_ in types:
+        figures[f"{type_.lower()}_transitions_per_second"] = statistics.median(rates[type_])
+        figures[f"{type_.lower()}_execution_p50_ms"] = statistics.median(latencies[type_])
+    figures["rate_ratio"] = statistics.median(rates["EXPRESS"]) / statistics.median(rates["STANDARD"])
+    figures["latency_ratio"] = statistics.median(latencies["STANDARD"]) / statistics.median(latencies["EXPRESS"])
+    return {name: round(figure, 2) for name, figure in figures.items()}
 
 
 async def choice_loop(engine: AsyncEngine, times: int) -> Result:

@@ -18,6 +18,7 @@ def test_a_quick_run_writes_its_report(tmp_path: Path) -> None:
     rows = json.loads(report.read_text())
     assert rows.pop("peak_memory_mb") > 0
     assert set(rows.pop("languages")) == {"JSONPath", "JSONata", "JMESPath"}
+    assert rows.pop("express")["rate_ratio"] > 0
     assert len(rows) == 5
     for name, row in rows.items():
         assert 0 < row["ratio"] < 2, name

@@ -5,15 +5,24 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
-__all__ = ["json_value", "machine_name", "token_text"]
+__all__ = ["json_value", "machine_name", "token_text", "type_option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 GENERIC = ("workflow", "definition", "state-machine", "statemachine", "state_machine", "machine", "main")
 """File names that say nothing: the directory's name is taken instead."""
+
+
+def type_option() -> Callable[[F], F]:
+    """The option ``--type`` of commands that take a definition, as argument `machine_type`."""
+    kinds = click.Choice(["STANDARD", "EXPRESS"])
+    return click.option("--type", "machine_type", type=kinds, default="STANDARD", show_default=True)
 
 
 def json_value(text: str, option: str) -> Any:

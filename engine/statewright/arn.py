@@ -93,11 +93,11 @@ class Arns:
         An EXPRESS execution's name is ``name:id``.  Raises StatewrightError InvalidArn.
         """
         parts = execution.split(":")
-        length = 2
+        lengths: tuple[int, ...] = (2, 3)
         if parts[0] == "arn":
-            length = {"execution": 2, "express": 3}.get(":".join(parts[5:6]), 0)
+            lengths = {"execution": (2,), "express": (3,)}.get(":".join(parts[5:6]), ())
             parts = parts[6:]
-        if len(parts) != length or not all(parts):
+        if len(parts) not in lengths or not all(parts):
             raise StatewrightError("InvalidArn", f"Invalid Arn: '{execution}' is no execution ARN and no machine:name")
         return parts[0], ":".join(parts[1:])
 

@@ -58,17 +58,22 @@ def _no_token(frame_id: str, epoch: int) -> str:
     return f"{frame_id}#{epoch}"
 
 
-def begin(program: Program, execution: Execution) -> Step:
+def begin(program: Program, execution: Execution, limits: Limits = _DEFAULT_LIMITS) -> Step:
     """The first commit of an execution: its ExecutionStarted event and a root frame about to enter the first state.
+
+    An EXPRESS execution has `limits.express_seconds` at most, even if its TimeoutSeconds say more.
 
     Example: ``begin(program, execution).frame.phase is Phase.ENTER``
     """
     machine = program.machines[execution.entry]
     frame = Frame("", machine.key, "", machine.start_at, execution.input)
     started = HistoryEvent("ExecutionStarted", {"input": execution.input, "roleArn": execution.role_arn}, previous=0)
-    if program.timeout_seconds is None or execution.entry:
+    seconds = None if execution.entry else program.timeout_seconds  # a child execution's parent has them
+    if execution.type == "EXPRESS":
+        seconds = min(limits.express_seconds, seconds if seconds is not None else limits.express_seconds)
+    if seconds is None:
         return Step(frame, (started,))
-    return Step(frame, (started,), (StartTimer(TimerKind.EXECUTION, delay=program.timeout_seconds * 1000),))
+    return Step(frame, (started,), (StartTimer(TimerKind.EXECUTION, delay=seconds * 1000),))
 
 
 def step(
@@ -356,7 +361,9 @@ def _end_early(
 
 def _limit_history(turn: Turn) -> None:
     """The event that reaches the limit is the failure itself (measured on AWS: event 25,000 is ExecutionFailed)."""
-    limit, length = turn.limits.history_events, turn.event.base + len(turn.history)
+    express = turn.execution.type == "EXPRESS"
+    limit = turn.limits.express_history_events if express else turn.limits.history_events
+    length = turn.event.base + len(turn.history)
     ends = isinstance(turn.commands[-1] if turn.commands else None, EndExecution)
     if turn.frame.id and length > limit - _NEAR:
         turn.pinned = True  # others write, too: from here on it counts where exactly this lands

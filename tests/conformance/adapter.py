@@ -18,7 +18,7 @@ from typing import Any
 
 import redis
 
-from statewright import AsyncEngine, VirtualClock
+from statewright import AsyncEngine, Description, VirtualClock
 from statewright.store.embedded import start_embedded
 from tests.conformance.world import World
 
@@ -48,22 +48,33 @@ async def _run(case: dict[str, Any], url: str, objects: Path) -> dict[str, Any]:
         definition = case.get("definition_text") or json.dumps(case["definition"])
         await engine.deploy(definition, name=machine, type=case["type"], role_arn=case["role_arn"])
         input_ = {} if case.get("input_omitted") else json.loads(case.get("input_text") or json.dumps(case["input"]))
-        run = await engine.start(machine, input_, name=name)
-        if "stop_execution" in case["needs"]:
-            world.spawn(_stop(engine, clock, run.arn))
-        worker = engine.new_worker()
-        await worker.run_until_idle()
-        await worker.stop(0)
+        if "sync" in case:
+            async with engine.worker():
+                answer = await engine.start_sync(machine, input_, name=name)
+        else:
+            answer = await _run_to_the_end(engine, clock, case, machine, input_, name)
         world.end()
-        answer = await engine.describe(run.arn)
+        ours = answer.execution.arn
         seen = {
             "status": answer.status,
             "output": answer.output,
             "error": answer.error,
             "cause": answer.cause,
-            "history": await engine.history(run.arn),
+            "history": await engine.history(ours),
         }
-        return _renamed(seen, run.arn, case["execution_arn"])
+        return _renamed(seen, ours, case["execution_arn"])
+
+
+async def _run_to_the_end(
+    engine: AsyncEngine, clock: VirtualClock, case: dict[str, Any], machine: str, input_: Any, name: str
+) -> Description:
+    run = await engine.start(machine, input_, name=name)
+    worker = engine.new_worker()
+    if "stop_execution" in case["needs"]:
+        clock.spawn(_stop(engine, clock, run.arn))
+    await worker.run_until_idle()
+    await worker.stop(0)
+    return await engine.describe(run.arn)
 
 
 async def _stop(engine: AsyncEngine, clock: VirtualClock, execution: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from statewright_cli import output
+from statewright_cli.arguments import type_option
 from statewright_cli.session import Settings, asynchronous, connect, settings_options
 from statewright_cli.timeline import Timeline
 
@@ -23,9 +24,7 @@ __all__ = ["COMMANDS"]
 @click.option(
     "--format", "format_", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True
 )
-@click.option(
-    "--type", "machine_type", type=click.Choice(["STANDARD", "EXPRESS"]), default="STANDARD", show_default=True
-)
+@type_option()
 @settings_options()
 @click.pass_obj
 def lint(settings: Settings, files: tuple[str, ...], format_: str, machine_type: Any) -> int:

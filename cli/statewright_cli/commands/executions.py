@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from statewright_cli import output
-from statewright_cli.arguments import json_value, machine_name
+from statewright_cli.arguments import json_value, machine_name, type_option
+from statewright_cli.ending import TIMED_OUT, tell
 from statewright_cli.session import Settings, asynchronous, connect, settings_options
 from statewright_cli.show import execution_row, history_line, machine_row, moment
+
+if TYPE_CHECKING:
+    from statewright import AsyncEngine
 
 __all__ = ["COMMANDS"]
 
@@ -18,9 +23,7 @@ __all__ = ["COMMANDS"]
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--name", help="Name of the state machine; default: from the name of the file or its directory.")
-@click.option(
-    "--type", "machine_type", type=click.Choice(["STANDARD", "EXPRESS"]), default="STANDARD", show_default=True
-)
+@type_option()
 @settings_options()
 @click.pass_obj
 @asynchronous
@@ -45,26 +48,50 @@ async def deploy(settings: Settings, file: Path, name: str | None, machine_type:
 @click.command()
 @click.argument("machine")
 @click.option("--input", "input_text", default="{}", show_default=True, metavar="JSON|@FILE|-", help="Execution input.")
-@click.option("--name", help="Name of the execution: starting twice under one name starts once.")
+@click.option("--name", help="Name of the execution: starting twice under one name starts once (unless EXPRESS).")
+@click.option("--sync", is_flag=True, help="Wait for the end and print the output (EXPRESS only).")
+@click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Wait no longer (exit code 124).")
 @settings_options()
 @click.pass_obj
 @asynchronous
-async def start(settings: Settings, machine: str, input_text: str, name: str | None) -> None:
+async def start(
+    settings: Settings, machine: str, input_text: str, name: str | None, sync: bool, timeout: float | None
+) -> int:
     """Start an execution of a deployed state machine, to be run by a `worker`.
+
+    With --sync the exit code is 0 only if the execution SUCCEEDED, 1 if it ended in another way.
 
     \b
     Examples:
       statewright start order-fulfilment --input @order.json --name order-1001
+      statewright start quote --input '{"item": 7}' --sync --timeout 10
       echo '{"n": 1}' | statewright start count --input -
     """
     value = json_value(input_text, "--input")
+    if timeout is not None and not sync:
+        raise click.UsageError("--timeout is for --sync")
     async with connect(settings) as engine:
+        if sync:
+            return await _start_sync(engine, machine, value, name, timeout, settings)
         started = await engine.start(machine, value, name=name)
     if settings.json:
         row = {"executionArn": started.arn, "name": started.name, "startDate": moment(started.started_at)}
         output.document({**row, "duplicate": started.duplicate})
     else:
         output.say(f"{'already running' if started.duplicate else 'started'} {started.name}: {started.arn}")
+    return 0
+
+
+async def _start_sync(
+    engine: AsyncEngine, machine: str, value: Any, name: str | None, timeout: float | None, settings: Settings
+) -> int:
+    try:
+        ended = await engine.start_sync(machine, value, name=name, timeout=timeout)
+    except TimeoutError:
+        output.note(f"still running; to find it: {shlex.join(['statewright', 'list', '--machine', machine])}")
+        return TIMED_OUT
+    billing = {"billedDurationInMilliseconds": ended.billed_ms}
+    return tell(execution_row(ended), as_json=settings.json, billingDetails=billing)
 
 
 @click.command()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from statewright_cli import output
-from statewright_cli.arguments import json_value, machine_name
+from statewright_cli.arguments import json_value, machine_name, type_option
+from statewright_cli.ending import TIMED_OUT, tell
 from statewright_cli.session import (
     DATA_DIR,
     PROFILE,
@@ -34,12 +34,12 @@ __all__ = ["COMMANDS"]
 REFRESH = 0.1
 """Seconds between two looks at the history while an execution is watched."""
 
-TIMED_OUT, INTERRUPTED = 124, 130
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be run: a definition's file under a machine name, and one execution by name and input."""
+    """What is to be run: a definition's file under a machine name and type, one execution by name and input."""
 
     file: Path
     machine: str
@@ -48,6 +48,7 @@ class Order:
     input_given: bool
     functions: tuple[str, ...]
     timeout: float | None
+    type: Any
 
 
 @click.command()
@@ -57,6 +58,7 @@ class Order:
 @click.option("--functions", multiple=True, metavar="FILE|MODULE", help="Python file or module with the task handlers.")
 @click.option("--machine", help="Name of the state machine; default: from the name of the file or its directory.")
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Watch no longer (exit code 124).")
+@type_option()
 @settings_options()
 @click.pass_obj
 @asynchronous
@@ -68,11 +70,15 @@ async def run(
     functions: tuple[str, ...],
     machine: str | None,
     timeout: float | None,
+    machine_type: Any,
 ) -> int:
     """Run one execution of the definition in FILE here, and watch it to its end.
 
     Progress goes to stderr, the output to stdout.  Every transition is stored before the next one: after Ctrl-C, a
     crash or a power cut the same command with the same --name goes on where it was.
+
+    With --type EXPRESS it is faster and stored only where it waits and at its end: after a crash it repeats what came
+    after that.  It has five minutes at most, and its name may be used again at once.
 
     Exit code: 0 only if the execution SUCCEEDED, 1 if it ended in another way, 2 if it could not be run, 124 after
     --timeout, 130 after Ctrl-C.
@@ -81,14 +87,15 @@ async def run(
     Examples:
       statewright run hello.asl.json --input '{"who": "you"}'
       statewright run workflow.asl.yaml --functions handlers.py --input @order.json --name order-1001
+      statewright run quote.asl.yaml --type EXPRESS --functions handlers.py --input '{"item": 7}'
     """
     value = {} if input_text is None else json_value(input_text, "--input")
     machine = machine or machine_name(file)
-    order = Order(file, machine, name, value, input_text is not None, functions, timeout)
+    order = Order(file, machine, name, value, input_text is not None, functions, timeout, machine_type)
     tell_handlers(settings)
     async with connect(settings, tasks=load_handlers(functions)) as engine:
         row, resumed, code = await _run(engine, order, settings)
-    return _result(row, resumed, settings) if row else code
+    return tell(row, as_json=settings.json, resumed=resumed) if row else code
 
 
 async def _run(engine: AsyncEngine, order: Order, settings: Settings) -> tuple[Row | None, bool, int]:
@@ -101,7 +108,7 @@ async def _run(engine: AsyncEngine, order: Order, settings: Settings) -> tuple[R
         return known, False, 0
     with stop_signals() as stopping:
         if known is None:
-            await engine.deploy(order.file, name=order.machine)
+            await engine.deploy(order.file, name=order.machine, type=order.type)
         async with engine.worker(machines=[order.machine]):
             if known:
                 execution, name = known["executionArn"], known["name"]
@@ -115,15 +122,18 @@ async def _run(engine: AsyncEngine, order: Order, settings: Settings) -> tuple[R
                 output.note("stopping: finishing what is being done; Ctrl-C again leaves at once")
     if ended is None:
         output.note(f"{'interrupted' if stopping.is_set() else 'still running'}; to go on:")
-        output.note(f"  {_resume_command(order, name, settings)}")
+        output.note(f"  {_resume_command(order, execution, settings)}")
     return ended, known is not None, INTERRUPTED if stopping.is_set() else TIMED_OUT
 
 
 async def _known(engine: AsyncEngine, order: Order) -> Row | None:
-    """The execution of this name, if there is one; StatewrightError if it was started with another input."""
+    """The execution of this name, if there is one; StatewrightError if it was started with another input.
+
+    An EXPRESS execution is known as NAME:ID: one of a NAME alone is always a new one.
+    """
     from statewright import StatewrightError
 
-    if order.name is None:
+    if order.name is None or (order.type == "EXPRESS" and ":" not in order.name):
         return None
     try:
         known = execution_row(await engine.describe(f"{order.machine}:{order.name}"))
@@ -162,12 +172,15 @@ async def _watch(engine: AsyncEngine, execution: str, stopping: asyncio.Event, t
         await asyncio.gather(ending, stopped, return_exceptions=True)
 
 
-def _resume_command(order: Order, name: str, settings: Settings) -> str:
+def _resume_command(order: Order, execution: str, settings: Settings) -> str:
+    name = ":".join(execution.split(":")[7:])
     words = ["statewright", "run", str(order.file), "--name", name]
     for functions in order.functions:
         words += ["--functions", functions]
     if order.machine != machine_name(order.file):
         words += ["--machine", order.machine]
+    if order.type == "EXPRESS":
+        words += ["--type", "EXPRESS"]
     if settings.store:
         words += ["--store", settings.store]
     elif settings.data_dir != DATA_DIR:
@@ -175,25 +188,6 @@ def _resume_command(order: Order, name: str, settings: Settings) -> str:
     if settings.profile != PROFILE:
         words += ["--profile", settings.profile]
     return shlex.join(words)
-
-
-def _result(row: Row, resumed: bool, settings: Settings) -> int:
-    """Print what became of the execution; the exit code."""
-    if settings.json:
-        output.document({**row, "resumed": resumed})
-    elif row["status"] == "SUCCEEDED":
-        output.note(f"SUCCEEDED {row['name']}")
-        output.block(json.dumps(row["output"], indent=2, ensure_ascii=False))
-    else:
-        reason = ": ".join(row[name] for name in ("error", "cause") if row.get(name))
-        output.complain(row["status"], reason or "no reason was given", _advice(row))
-    return 0 if row["status"] == "SUCCEEDED" else 1
-
-
-def _advice(row: Row) -> str | None:
-    if row.get("error") in ("Statewright.TaskNotFound", "Lambda.ResourceNotFoundException"):
-        return "--functions FILE gives the task handlers"
-    return None
 
 
 COMMANDS = [run]

@@ -88,6 +88,7 @@ class Engine:
     machine = _blocking(AsyncEngine.machine)
     machines = _blocking(AsyncEngine.machines)
     start = _blocking(AsyncEngine.start)
+    start_sync = _blocking(AsyncEngine.start_sync)
     describe = _blocking(AsyncEngine.describe)
     list = _blocking(AsyncEngine.list)
     history = _blocking(AsyncEngine.history)

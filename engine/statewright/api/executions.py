@@ -48,9 +48,39 @@ class Executions(Workers, StateMachines):
 
         Raises StatewrightError StateMachineDoesNotExist, ExecutionAlreadyExists, InvalidName, InvalidExecutionInput.
         """
+        return await self._start(machine, input, name, sync=False)
+
+    async def start_sync(
+        self,
+        machine: str,
+        input: Json = None,  # noqa: A002
+        *,
+        name: str | None = None,
+        timeout: float | None = None,
+    ) -> Description:
+        """Start an execution of an EXPRESS state machine and wait for its end, however it ends: on a worker of this
+        engine if there is one at work that has room, else on whichever takes it.
+
+        As on AWS its context object has no RedriveCount (recorded).  Unlike there it goes on if the caller goes away,
+        and is repeated from where it was last persisted if its worker dies; `statewright.Description` has the
+        duration that AWS would bill.
+
+        Arguments:
+            machine, input, name: as for `start`.
+            timeout: wait no longer (s); TimeoutError after that.  The execution itself has five minutes at most.
+
+        Raises StatewrightError StateMachineTypeNotSupported (not EXPRESS), and those of `start`.
+
+        Example: ``(await engine.start_sync("quote", {"item": 7})).output``
+        """
+        return await self.wait((await self._start(machine, input, name, sync=True)).arn, timeout)
+
+    async def _start(self, machine: str, value: Json, name: str | None, *, sync: bool) -> Started:
         name = check_name(name) if name is not None else str(uuid.uuid4())
         record = await self.machine(machine)
-        value = {} if input is None else input
+        if sync and record.type != "EXPRESS":
+            message = "This operation is not supported by this type of state machine"  # recorded, for other calls
+            raise StatewrightError("StateMachineTypeNotSupported", message)
         known_as = f"{name}:{uuid.uuid4()}" if record.type == "EXPRESS" else name
         execution = Execution(
             id=execution_id(record.name, known_as),
@@ -59,13 +89,14 @@ class Executions(Workers, StateMachines):
             machine_arn=record.arn,
             machine_name=record.name,
             definition=record.hash,
-            input=self._payload(value, "InvalidExecutionInput"),
+            input=self._payload({} if value is None else value, "InvalidExecutionInput"),
             started_at=self._clock.now(),
             role_arn=record.role_arn,
             type=record.type,
+            sync=sync,
         )
-        worker = self._crew.taker(record.name)
-        created = await start_execution(self._open.store, self._open.programs, self._clock, execution, worker)
+        store, programs, worker = self._open.store, self._open.programs, self._crew.taker(record.name)
+        created = await start_execution(store, programs, self._clock, execution, worker, self._limits)
         if created.outcome == "EXISTS":
             raise StatewrightError("ExecutionAlreadyExists", f"Execution Already Exists: '{execution.arn}'")
         return Started(execution.arn, name, created.started_at, created.outcome == "DUP")

@@ -2,7 +2,8 @@
 
 While the lease holds, the frame is in memory and never read again.  Transitions without outside effect go down the
 pipeline in revision order without waiting for each other; before a handler runs, and before the frame is let go, all of
-them have been acknowledged.  If one is refused, whatever is behind it is void and the frame is dropped.
+them have been acknowledged.  If one is refused, whatever is behind it is void and the frame is dropped.  Of an EXPRESS
+execution only some steps are committed (see `unsaved`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from statewright.drive.events import event_of, is_stale
 from statewright.drive.gathering import gather_results
 from statewright.drive.perform import Performance, is_large, perform, runs_handler, task_context
 from statewright.drive.session import Session
+from statewright.drive.unsaved import TURN, Unsaved
 from statewright.errors import StatesError, StatewrightError
 from statewright.model import (
     Continue,
@@ -48,9 +50,6 @@ _log = logging.getLogger("statewright")
 
 _WINDOW = 64
 """Commits of one frame under way at once."""
-
-_TURN = 16
-"""Steps of one frame before others get their turn."""
 
 
 class _LostError(Exception):
@@ -90,6 +89,7 @@ class Runner:
         self._spent = 0  # entries of the inbox that are used up and not yet told to the store
         self._trims: deque[tuple[int, int]] = deque(maxlen=_WINDOW)  # (revision, entries its commit removed)
         self._window: deque[_Sent] = deque()
+        self._unsaved = Unsaved(0)
         self._leaving = False
         self._lost = False
         self._context: TaskContext | None = None
@@ -100,9 +100,9 @@ class Runner:
     # -- what the worker asks and tells -------------------------------------------------------------------------------
     @property
     def waits(self) -> bool:
-        """Whether a handler runs, or a map run is fed, and nothing is under way to the store: the lease needs to be
-        extended."""
-        return (self._context is not None or self._feeding) and not self._window
+        """Whether it goes on, by a handler or by feeding a map run, and nothing is under way to the store: the lease
+        needs to be extended."""
+        return (self._context is not None or self._feeding or self._unsaved.steps > 0) and not self._window
 
     def abandon(self) -> None:
         """The frame is lost: stop whatever is being done about it."""
@@ -132,6 +132,7 @@ class Runner:
                 raise ValueError(f"it cannot be read: {self.claimed.flaw}")
             self._execution = await self.session.programs.execution(self.execution_id)
             self._program = await self.session.programs.program(self._execution)
+            self._unsaved = Unsaved.of(self._execution, self.claimed.deliveries)
             await self._complete_child()
             while (event := await self._next()) is not None and await self._take(event):
                 pass
@@ -155,7 +156,7 @@ class Runner:
             for sent in self._window:
                 if sent.reply is not None:
                     sent.reply.cancel()
-                    sent.reply.add_done_callback(_ignore)
+                    sent.reply.add_done_callback(lambda reply: reply.cancelled() or reply.exception())
 
     async def _complete_child(self) -> None:
         """An iteration that never ran needs its fork's input, for ItemSelector; it is kept once for all of them."""
@@ -280,9 +281,7 @@ class Runner:
     async def _answer(self, done: Performance) -> None:
         """A submission that failed is an answer like any other: of several, the store takes the first."""
         session, frame = self.session, self.frame
-        failed = Signal(
-            "answer", epoch=frame.epoch, error=done.error, cause=done.cause, failed=True, worker=session.owner
-        )
+        failed = Signal("answer", frame.epoch, error=done.error, cause=done.cause, failed=True, worker=session.owner)
         await session.store.signal(self.execution_id, frame.id, failed)
         claimed = await session.store.claim_frame(self.execution_id, frame.id, session.owner, session.lease_ms)
         if claimed is None or claimed.revision != self.revision:
@@ -314,6 +313,9 @@ class Runner:
         taken = self._step(event)
         if taken.pinned:
             taken = await self._commit_pinned(event)
+        elif self._unsaved.takes(taken) and not self.session.stopping:
+            self.frame = await self._unsaved.keep(taken, event.at)
+            self._base += len(taken.history)
         elif taken.frame.phase is not Phase.ENTER or self.session.stopping or is_large(taken.frame):
             await self._commit(taken)
         else:
@@ -328,6 +330,8 @@ class Runner:
 
     async def _commit_pinned(self, event: Event) -> Step:
         """A text of the step names a history id: step with the history's exact length until it fits."""
+        if self._unsaved.steps:
+            await self._commit(Step(self.frame), stay=True)
         while True:
             await self._settle()
             before = (self.frame, self.revision, self._spent, deque(self._inbox), self._leaving)
@@ -344,13 +348,13 @@ class Runner:
             if self.claimed is not claimed:  # mail came meanwhile
                 self.deliver(self.claimed)
 
-    async def _commit(self, taken: Step) -> None:
-        """Commit a step and wait until it and all before it are acknowledged."""
+    async def _commit(self, taken: Step, *, stay: bool = False) -> None:
+        """Commit a step and wait until it and all before it are acknowledged; `stay`: go on, stopping or not."""
         if self._window:
             self._send(taken)
             await self._settle()
         else:
-            sent = self._prepare(taken)
+            sent = self._prepare(taken, stay=stay)
             self._acknowledged(sent, await self.session.store.commit(sent.commit))
 
     def _send(self, taken: Step) -> None:
@@ -364,12 +368,14 @@ class Runner:
         self._send(taken)
         if len(self._window) >= _WINDOW:
             await self._acknowledge()
-        elif len(self._window) % _TURN == 0:
+        elif len(self._window) % TURN == 0:
             await asyncio.sleep(0)
 
-    def _prepare(self, taken: Step) -> _Sent:
-        """The commit of a step; the frame is from now on what it will be when that is acknowledged."""
+    def _prepare(self, taken: Step, *, stay: bool = False) -> _Sent:
+        """The commit of a step and of what is unsaved; the frame is from now on what it will be after that."""
         session = self.session
+        self._base -= self._unsaved.length
+        taken = self._unsaved.release(taken)
         self.frame = taken.frame
         self._skip_stale()
         goes_on = taken.frame.phase is not Phase.DONE and (
@@ -378,7 +384,7 @@ class Runner:
             or runs_handler(taken.frame)
             or any(isinstance(command, StartMapRun) for command in taken.commands)
         )
-        stays = goes_on and not session.stopping
+        stays = goes_on and (stay or not session.stopping)
         self._leaving = not stays
         commit = Commit(
             execution=self.execution_id,
@@ -437,12 +443,6 @@ class Runner:
                 session.wake.set()
             elif isinstance(command, EndExecution):
                 session.ended(self.execution_id)
-
-
-def _ignore(reply: asyncio.Task[Committed]) -> None:
-    """Nobody waits for this reply any more."""
-    if not reply.cancelled():
-        reply.exception()
 
 
 def _uncancel() -> None:

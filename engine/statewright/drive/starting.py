@@ -13,11 +13,13 @@ from statewright.drive.clock import Clock
 from statewright.drive.programs import Programs
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
-from statewright.model import Execution, LinkKind, Step
+from statewright.model import Execution, Limits, LinkKind, Step
 from statewright.step import Program, begin
 from statewright.store.verbs import Created, Store
 
 __all__ = ["start_execution"]
+
+_DEFAULT_LIMITS = Limits()
 
 
 class Starter(Protocol):
@@ -31,7 +33,12 @@ class Starter(Protocol):
 
 
 async def start_execution(
-    store: Store, programs: Programs, clock: Clock, execution: Execution, worker: Starter | None
+    store: Store,
+    programs: Programs,
+    clock: Clock,
+    execution: Execution,
+    worker: Starter | None,
+    limits: Limits = _DEFAULT_LIMITS,
 ) -> Created:
     """Create an execution; with a `worker` the same commit enters its first state, and the worker takes it from there.
 
@@ -42,7 +49,7 @@ async def start_execution(
     if execution.link is None or execution.link.kind is not LinkKind.MAP_RUN:  # those are told apart by their index
         digest = hashlib.sha256(msgspec.json.encode(execution.input.value, order="sorted")).hexdigest()
     for _ in range(3):
-        first = begin(program, execution) if worker is None else worker.begin(program, execution)
+        first = begin(program, execution, limits) if worker is None else worker.begin(program, execution)
         owner, lease_ms = (worker.session.owner, worker.session.lease_ms) if worker else ("", 0)
         asked_at = time.monotonic()
         created = await store.create(execution, first, digest=digest, owner=owner, lease_ms=lease_ms)

@@ -193,7 +193,7 @@ class Worker:
         """The first commit of an execution this worker will go on with: its creation and the entry of its first state,
         so that the first task can begin as soon as the execution exists."""
         session = self.session
-        created = begin(program, execution)
+        created = begin(program, execution, session.limits)
         event = Continue(at=execution.started_at, entropy=session.entropy(), base=len(created.history))
         sign = partial(session.tokens.sign, execution.id)
         try:

@@ -57,6 +57,9 @@ class Limits(Struct, frozen=True):
         wait_seconds: the longest wait a timestamp may ask for.
         variable_bytes: largest single variable or Assign, in bytes of UTF-8.
         variables_bytes: all variables of a scope together, in bytes of UTF-8.
+        express_seconds: how long an EXPRESS execution may take, whatever its TimeoutSeconds.
+        express_history_events: as `history_events`, for an EXPRESS execution.  AWS has no such limit, as it keeps no
+            history of them; here they have one, and a loop must not fill the store.
     """
 
     payload_bytes: int = 262_144
@@ -65,6 +68,8 @@ class Limits(Struct, frozen=True):
     wait_seconds: int = 2_147_483_647
     variable_bytes: int = 262_144
     variables_bytes: int = 10 * 1024 * 1024
+    express_seconds: int = 300
+    express_history_events: int = 250_000
 
 
 class LinkKind(StrEnum):
@@ -124,6 +129,7 @@ class Execution(Struct, frozen=True, eq=False):
             `machine_arn` end in ``/<label>``.
         map_run: ARN of the map run it belongs to, or "".
         link: the order it was started by, None for StartExecution.
+        sync: whoever started it waits for its end (StartSyncExecution).
     """
 
     id: str
@@ -139,6 +145,7 @@ class Execution(Struct, frozen=True, eq=False):
     entry: str = ""
     map_run: str = ""
     link: Link | None = None
+    sync: bool = False
 
 
 class TaskOrder(Struct, frozen=True):

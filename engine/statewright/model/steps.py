@@ -27,12 +27,14 @@ class HistoryEvent(Struct, frozen=True):
             TaskStateAborted …).  A parent whose children all succeeded follows the last event of the last child,
             side event or not; after a failure it follows the failed child's last event that is not a side event.
             A further child of a Map follows the last event of the finished one that is not a side event.
+        at: ms, when it happened, if that was before the commit that writes it down; None: the time of the commit.
     """
 
     type: str
     details: Mapping[str, Any] | None = None
     previous: int | None = None
     side: bool = False
+    at: int | None = None
 
 
 class StartTask(Struct, frozen=True):

@@ -220,7 +220,9 @@ class Turn:
         """History id of the current state's Entered event.  If that event is not committed yet the id depends on the
         length of the history, and the step is pinned to it."""
         if self.entered is None:
-            return self.frame.entered_id  # committed earlier
+            if not self.frame.entered_id:
+                self.pinned = True  # an earlier step's event, to be committed first
+            return self.frame.entered_id
         self.pinned = True
         return self.event.base + self.entered
 
@@ -321,6 +323,7 @@ def _execution_context(execution: Execution) -> dict[str, Json]:
         "Name": execution.name,
         "RoleArn": execution.role_arn,
         "StartTime": iso_time(execution.started_at),
-        "RedriveCount": 0,
     }
+    if not execution.sync:  # recorded: an execution started synchronously has none
+        about["RedriveCount"] = 0
     return {"Execution": about, "StateMachine": {"Id": execution.machine_arn, "Name": execution.machine_name}}

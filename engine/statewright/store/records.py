@@ -228,6 +228,17 @@ class Description:
     cause: str | None = None
     length: int = 0
 
+    @property
+    def billed_ms(self) -> int | None:
+        """How long an ended execution took, in ms, rounded up to the 100 ms that AWS bills (recorded: billingDetails of
+        StartSyncExecution); None while it runs.
+
+        Example: ``{"billedDurationInMilliseconds": description.billed_ms}``
+        """
+        if self.stopped_at is None:
+            return None
+        return max(1, -(-(self.stopped_at - self.execution.started_at) // 100)) * 100
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryPage:

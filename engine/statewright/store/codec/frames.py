@@ -80,6 +80,7 @@ class _Execution(msgspec.Struct, array_like=True):
     entry: str = ""
     map_run: str = ""
     link: str = ""
+    sync: bool = False
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -283,6 +284,7 @@ def encode_execution(execution: Execution, out: Outgoing) -> bytes:
             e.entry,
             e.map_run,
             encode_link(e.link),
+            e.sync,
         )
     )
 
@@ -304,4 +306,5 @@ def decode_execution(id: str, started_at: int, body: bytes, resolve: Resolve) ->
         entry=e.entry,
         map_run=e.map_run,
         link=decode_link(e.link),
+        sync=e.sync,
     )

@@ -43,8 +43,9 @@ def decode_events(
 
 
 def _place(event: HistoryEvent) -> str:
-    """What an event follows, if it says so, after an ``s`` for a side event."""
-    return ("s" if event.side else "") + ("" if event.previous is None else str(event.previous))
+    """What an event follows, if it says so, after an ``s`` for a side event; then ``@`` and its time, if it says so."""
+    follows = ("s" if event.side else "") + ("" if event.previous is None else str(event.previous))
+    return follows if event.at is None else f"{follows}@{event.at}"
 
 
 def encode_step(step: Step, out: Outgoing) -> list[str | bytes | int]:

@@ -38,13 +38,14 @@ local function joined(exec, parent, epoch, prev, now)
 end
 
 -- Appends events.  An event follows the frame's last one that is not a side event, unless it says otherwise; its
--- first argument is 's' for a side event, then the event id it follows, if given.
+-- first argument is 's' for a side event, then the event id it follows and '@' with the time it happened, if given.
 -- Answers the ids of the last event and of the last one that is not a side event.
 local function append(exec, at, count, base, prev, now)
   local last, main, records = prev, prev, {}
   for i = 1, count do
-    local side, follows = match(ARGV[at], '^(s?)(%d*)$')
-    records[#records + 1] = format('%d,%d,', follows ~= '' and follows or main, now) .. ARGV[at + 1]
+    local side, follows, time = match(ARGV[at], '^(s?)(%d*)@?(%d*)$')
+    time = time ~= '' and math.min(tonumber(time), now) or now
+    records[#records + 1] = format('%d,%d,', follows ~= '' and follows or main, time) .. ARGV[at + 1]
     last, at = base + i, at + 2
     if side == '' then main = last end
     if #records == 500 or i == count then
