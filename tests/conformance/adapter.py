@@ -52,7 +52,7 @@ async def _run(case: dict[str, Any], url: str, objects: Path) -> dict[str, Any]:
             async with engine.worker():
                 answer = await engine.start_sync(machine, input_, name=name)
         else:
-            answer = await _run_to_the_end(engine, clock, case, machine, input_, name)
+            answer = await _run_to_the_end(engine, clock, world, case, machine, input_, name)
         world.end()
         ours = answer.execution.arn
         seen = {
@@ -66,12 +66,12 @@ async def _run(case: dict[str, Any], url: str, objects: Path) -> dict[str, Any]:
 
 
 async def _run_to_the_end(
-    engine: AsyncEngine, clock: VirtualClock, case: dict[str, Any], machine: str, input_: Any, name: str
+    engine: AsyncEngine, clock: VirtualClock, world: World, case: dict[str, Any], machine: str, input_: Any, name: str
 ) -> Description:
     run = await engine.start(machine, input_, name=name)
     worker = engine.new_worker()
     if "stop_execution" in case["needs"]:
-        clock.spawn(_stop(engine, clock, run.arn))
+        world.spawn(_stop(engine, clock, run.arn))
     await worker.run_until_idle()
     await worker.stop(0)
     return await engine.describe(run.arn)
