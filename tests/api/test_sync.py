@@ -65,7 +65,7 @@ async def test_what_is_refused(site: Site) -> None:
         assert await refused(engine.start_sync("standard")) == "StateMachineTypeNotSupported"
         assert await refused(engine.start_sync("nobody")) == "StateMachineDoesNotExist"
         assert await refused(engine.start_sync("express", name="a b")) == "InvalidName"
-        assert await refused(engine.start_sync("express", "x" * 262_143)) == "InvalidExecutionInput"
+        assert await refused(engine.start_sync("express", "x" * 262_143)) == "ValidationException"
         assert await engine.list() == []
 
 
