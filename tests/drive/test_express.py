@@ -109,6 +109,7 @@ async def test_a_loop_does_not_grow_in_memory(site: Site) -> None:
 
 async def test_events_have_the_time_they_happened(site: Site) -> None:
     async def work(given: Any, context: TaskContext) -> None:
+        context.heartbeat()  # of an order that the store has not heard of
         await context.sleep(2)
 
     async with site.engine({"work": work}) as engine:
@@ -294,7 +295,7 @@ async def test_a_worker_that_has_lost_the_frame_writes_nothing(site: Site) -> No
         store = engine.store
         async with engine.worker() as worker:
             started = await engine.start("machine", 1)
-            execution = engine._id(started.arn)
+            execution = (await engine.describe(started.arn)).execution.id
             await running.wait()
             stolen = await store.claim_frame(execution, "", "thief", 60_000)
             assert stolen is not None

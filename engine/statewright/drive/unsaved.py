@@ -58,7 +58,9 @@ class Unsaved:
 
     def takes(self, taken: Step) -> bool:
         """Whether a step may stay in memory: it ends nothing, and orders nothing but a handler's call."""
-        if self.steps >= self._room or self._bytes >= _BYTES or taken.keep_timers or taken.drop or taken.closed:
+        if self.steps >= self._room or self._bytes >= _BYTES:
+            return False
+        if taken.keep_timers or taken.drop or taken.closed or taken.map_run:
             return False
         if taken.frame.phase is Phase.ENTER:
             return not taken.commands
