@@ -107,7 +107,7 @@ class Feeder:
     Arguments:
         session: of the worker.
 
-    Example: ``await feeder.feed(execution, frame, make_feeding, busy)``
+    Example: ``await feeder.feed(execution, frame, make_feeding, interrupted)``
     """
 
     def __init__(self, session: Session) -> None:
@@ -120,12 +120,15 @@ class Feeder:
             reading.source.close()
         self._readings.clear()
 
-    async def feed(self, execution: Execution, frame: Frame, feeding: Callable[[], Feeding]) -> bool:
+    async def feed(
+        self, execution: Execution, frame: Frame, feeding: Callable[[], Feeding], interrupted: Callable[[], bool]
+    ) -> bool:
         """Start children as long as there is room and something to read.
 
         Arguments:
             execution, frame: the Map's.
             feeding: makes the children's inputs.
+            interrupted: whether to stop here, as there is something else for the frame to react to.
 
         Returns False if the run is over or the frame is lost.  Raises StatesError for items that cannot be read or
         selected.
@@ -141,7 +144,7 @@ class Feeder:
             return await self._rest(place, counts)
         reading = await self._reading(place, run, counts)
         try:
-            return await self._fill(execution, place, run, reading, feeding(), room)
+            return await self._fill(execution, place, run, reading, feeding(), room, interrupted)
         except BaseException:
             self._forget(place)  # where it stands is what the store says
             raise
@@ -162,6 +165,7 @@ class Feeder:
         reading: _Reading,
         feeding: Feeding,
         room: int,
+        interrupted: Callable[[], bool],
     ) -> bool:
         while True:
             first, items = reading.child, 0
@@ -190,7 +194,7 @@ class Feeder:
             self._session.wake.set()
             if answer is None or done:
                 self._forget(place)
-            if answer is None or idle or self._session.stopping:
+            if answer is None or idle or self._session.stopping or interrupted():
                 return answer is not None
             room = answer[1] - answer[0]
 

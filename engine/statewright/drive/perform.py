@@ -13,7 +13,7 @@ from typing import Any
 from statewright.drive.nested import is_nested, start_nested
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
-from statewright.model import Execution, Frame, Phase, TaskKind, TaskOrder
+from statewright.model import Event, Execution, Frame, Phase, TaskAnswer, TaskKind, TaskOrder, TaskSubmitted
 from statewright.tasks import Call, TaskContext, TaskError
 from statewright.tasks.context import idempotency_key
 from statewright.tasks.failure import compact, failure
@@ -31,6 +31,12 @@ class Performance:
     error: str | None = None
     cause: str | None = None
     submitted: bool = False
+
+    def event(self, **common: Any) -> Event:
+        """What it means to the frame; `common` are the members of every event."""
+        if self.output is None:
+            return TaskAnswer(**common, error=self.error, cause=self.cause, failed=True)
+        return (TaskSubmitted if self.submitted else TaskAnswer)(**common, output=self.output)
 
 
 def runs_handler(frame: Frame) -> bool:

@@ -17,27 +17,22 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from statewright.drive.events import event_of, is_stale
+from statewright.drive.events import event_of
 from statewright.drive.gathering import gather_results
+from statewright.drive.mailbox import Mailbox
 from statewright.drive.perform import Performance, is_large, perform, runs_handler, task_context
 from statewright.drive.session import Session
 from statewright.drive.unsaved import TURN, Unsaved
 from statewright.errors import StatesError, StatewrightError
 from statewright.model import (
     Continue,
-    EndExecution,
     Event,
     Execution,
-    Finish,
-    Fork,
     Joined,
     Phase,
     StartMapRun,
-    StartTimer,
     Step,
-    TaskAnswer,
     TaskKind,
-    TaskSubmitted,
 )
 from statewright.states.distributed import Feeding
 from statewright.step import Program, feed, step
@@ -85,9 +80,8 @@ class Runner:
         self.successor: Claimed | None = None
         self.failed = False
         self._base = claimed.base
-        self._inbox = deque(claimed.inbox)
-        self._spent = 0  # entries of the inbox that are used up and not yet told to the store
-        self._trims: deque[tuple[int, int]] = deque(maxlen=_WINDOW)  # (revision, entries its commit removed)
+        self._mail = Mailbox(claimed.inbox)
+        self._sign = partial(session.tokens.sign, claimed.execution)
         self._window: deque[_Sent] = deque()
         self._unsaved = Unsaved(0)
         self._leaving = False
@@ -120,9 +114,8 @@ class Runner:
         if self._leaving or self._lost or claimed.flaw is not None:
             return
         self.renewed = max(self.renewed, claimed.asked_at)
-        trimmed = sum(count for revision, count in self._trims if revision > claimed.revision)
-        self._inbox = deque(claimed.inbox[trimmed + self._spent :])
-        if self._context is not None and self._interrupting():
+        self._mail.renew(claimed.inbox, claimed.revision)
+        if self._context is not None and self._mail.interrupts(self.frame):
             self._interrupt()
 
     async def run(self) -> None:
@@ -170,27 +163,21 @@ class Runner:
     async def _next(self) -> Event | None:
         """What the frame has to react to, or None if it waits for a signal; then it has been let go."""
         while True:
-            self._skip_stale()
             frame = self.frame
-            if self._inbox:
-                return await self._signalled(self._inbox.popleft())
+            if self._mail.skip_stale(frame):
+                return await self._signalled(self._mail.take())
             if frame.phase is Phase.ENTER:
                 return Continue(at=self._now(), entropy=self.session.entropy(), base=self._base, epoch=frame.epoch)
-            if frame.phase is Phase.MAP_RUN:
-                event = await self._feed()
-                if event is not None or not self._inbox:
-                    return event
-                continue
-            if not runs_handler(frame):
+            feeds = frame.phase is Phase.MAP_RUN
+            if self.session.stopping or not (feeds or runs_handler(frame)):
                 # Nothing new after all (a lapsed lease, a signal that came too late): let go, timers untouched.
                 await self._take(None)
                 return None
-            event = await self._perform()
-            if event is not None:
+            event = await (self._feed() if feeds else self._perform())
+            if event is not None or self._leaving:
                 return event
 
     async def _signalled(self, signal: Signal) -> Event:
-        self._spent += 1
         common: dict[str, Any] = {"entropy": self.session.entropy(), "base": self._base}
         if signal.kind == "joined" and self.frame.map_run is not None:
             self._feeding = True
@@ -200,11 +187,6 @@ class Runner:
                 self._feeding = False
             return Joined(at=self._now(), epoch=signal.epoch, **common, **members)
         return await event_of(signal, self.execution_id, self.frame, self.session.store, self._now, common)
-
-    def _skip_stale(self) -> None:
-        while self._inbox and is_stale(self._inbox[0], self.frame):
-            self._inbox.popleft()
-            self._spent += 1
 
     def _now(self) -> int:
         return self.session.clock.now()
@@ -216,21 +198,15 @@ class Runner:
         Returns the failure of the run, if its items cannot be read."""
         session, frame = self.session, self.frame
         assert self._execution is not None  # noqa: S101
-        if session.stopping:
-            await self._take(None)
-            raise _LostError
         self._feeding = True
         try:
-            await session.feed(self._execution, frame, self._make_feeding)
+            await session.feed(self._execution, frame, self._make_feeding, lambda: self._mail.skip_stale(frame))
         except StatesError as error:
-            at, entropy = self._now(), session.entropy()
-            return Joined(
-                at=at, entropy=entropy, base=self._base, epoch=frame.epoch, error=error.error, cause=error.cause
-            )
+            common: dict[str, Any] = {"at": self._now(), "entropy": session.entropy(), "base": self._base}
+            return Joined(**common, epoch=frame.epoch, error=error.error, cause=error.cause)
         finally:
             self._feeding = False
-        self._skip_stale()
-        if not self._inbox:
+        if not self._mail.skip_stale(frame):
             await self._take(None)
         return None
 
@@ -238,8 +214,7 @@ class Runner:
         event = Continue(at=self._now(), entropy=self.session.entropy(), base=self._base, epoch=self.frame.epoch)
         assert self._program is not None  # noqa: S101
         assert self._execution is not None  # noqa: S101
-        sign = partial(self.session.tokens.sign, self.execution_id)
-        return feed(self._program, self._execution, self.frame, event, self.session.limits, sign)
+        return feed(self._program, self._execution, self.frame, event, self.session.limits, self._sign)
 
     # -- handlers -----------------------------------------------------------------------------------------------------
     async def _perform(self) -> Event | None:
@@ -247,36 +222,27 @@ class Runner:
         frame, session = self.frame, self.session
         assert self._execution is not None  # noqa: S101
         assert frame.task is not None  # noqa: S101
-        if session.stopping:
-            await self._take(None)  # gives it back
-            raise _LostError
         if self.fenced():
             raise _LostError
         self._context = task_context(session, self._execution, frame, frame.task)
         try:
             done = await perform(session, self._execution, frame, self._context)
         except asyncio.CancelledError:
-            if self._lost or not self._interrupting():
+            if self._lost or not self._mail.interrupts(frame):
                 raise
             done = Performance()
         finally:
             self._context = None
         if self._lost:
             raise _LostError
-        self._skip_stale()
-        if self._interrupting():
+        self._mail.skip_stale(frame)
+        if self._mail.interrupts(frame):
             _uncancel()
             return None
         if frame.task.kind in (TaskKind.TOKEN, TaskKind.JOB) and done.output is None:
             await self._answer(done)
             return None
-        at, entropy = self._now(), session.entropy()
-        common: dict[str, Any] = {"at": at, "entropy": entropy, "base": self._base, "epoch": frame.epoch}
-        if done.output is None:
-            return TaskAnswer(**common, error=done.error, cause=done.cause, failed=True)
-        if done.submitted:
-            return TaskSubmitted(**common, output=done.output)
-        return TaskAnswer(**common, output=done.output)
+        return done.event(at=self._now(), entropy=session.entropy(), base=self._base, epoch=frame.epoch)
 
     async def _answer(self, done: Performance) -> None:
         """A submission that failed is an answer like any other: of several, the store takes the first."""
@@ -292,11 +258,6 @@ class Runner:
         """Whether the lease has not been renewed for two thirds of its time: from then on somebody else may soon hold
         it, and nothing new is begun.  A virtual clock does not run by itself, nor do its leases."""
         return self.session.monotonic() - self.renewed > self.session.lease_ms / 1500
-
-    def _interrupting(self) -> bool:
-        """Whether a signal in the inbox ends the running handler.  An answer by token does not: whoever sent it was
-        told the token by this very handler, which is about to return."""
-        return any(signal.kind != "answer" and not is_stale(signal, self.frame) for signal in self._inbox)
 
     def _interrupt(self) -> None:
         if self._context is not None:
@@ -325,8 +286,7 @@ class Runner:
     def _step(self, event: Event) -> Step:
         assert self._program is not None  # noqa: S101
         assert self._execution is not None  # noqa: S101
-        sign = partial(self.session.tokens.sign, self.execution_id)
-        return step(self._program, self._execution, self.frame, event, self.session.limits, sign)
+        return step(self._program, self._execution, self.frame, event, self.session.limits, self._sign)
 
     async def _commit_pinned(self, event: Event) -> Step:
         """A text of the step names a history id: step with the history's exact length until it fits."""
@@ -334,7 +294,7 @@ class Runner:
             await self._commit(Step(self.frame), stay=True)
         while True:
             await self._settle()
-            before = (self.frame, self.revision, self._spent, deque(self._inbox), self._leaving)
+            before = (self.frame, self.revision, self._mail.copy(), self._leaving)
             claimed = self.claimed
             taken = self._step(replace(event, base=self._base))
             sent = self._prepare(taken)
@@ -342,8 +302,7 @@ class Runner:
             if committed.outcome != "BASE":
                 self._acknowledged(sent, committed)
                 return taken
-            self.frame, self.revision, self._spent, self._inbox, self._leaving = before
-            self._trims = deque((r for r in self._trims if r[0] <= self.revision), _WINDOW)
+            self.frame, self.revision, self._mail, self._leaving = before
             self._base = committed.base
             if self.claimed is not claimed:  # mail came meanwhile
                 self.deliver(self.claimed)
@@ -377,9 +336,8 @@ class Runner:
         self._base -= self._unsaved.length
         taken = self._unsaved.release(taken)
         self.frame = taken.frame
-        self._skip_stale()
         goes_on = taken.frame.phase is not Phase.DONE and (
-            bool(self._inbox)
+            self._mail.skip_stale(taken.frame)
             or taken.frame.phase is Phase.ENTER
             or runs_handler(taken.frame)
             or any(isinstance(command, StartMapRun) for command in taken.commands)
@@ -394,15 +352,12 @@ class Runner:
             owner=session.owner,
             step=taken,
             base=self._base,
-            consumed=self._spent,
+            consumed=self._mail.tell(self.revision + 1),
             keep_ms=self._lease() if stays else 0,
             requeue=goes_on and not stays,
         )
         self.revision += 1
         self._base += len(taken.history)
-        if self._spent:
-            self._trims.append((self.revision, self._spent))
-            self._spent = 0
         return _Sent(taken, commit, session.monotonic())
 
     def _lease(self) -> int:
@@ -435,14 +390,7 @@ class Runner:
             self._base = committed.base + sum(len(each.step.history) for each in (sent, *self._window))
         if sent.step.entered is not None and sent.step.frame is self.frame:
             self.frame = replace(self.frame, entered_id=committed.base + sent.step.entered)
-        session.abandon(self.execution_id, sent.step.drop)
-        for command in sent.step.commands:
-            if isinstance(command, StartTimer):
-                session.look_at(command.due or (committed.now or self._now()) + command.delay)
-            elif isinstance(command, Fork | Finish):
-                session.wake.set()
-            elif isinstance(command, EndExecution):
-                session.ended(self.execution_id)
+        session.follow(self.execution_id, sent.step, committed.now or self._now())
 
 
 def _uncancel() -> None:

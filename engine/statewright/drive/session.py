@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from statewright.drive.clock import Clock
 from statewright.drive.programs import Programs
 from statewright.items import Objects
-from statewright.model import Execution, Frame, Limits
+from statewright.model import EndExecution, Execution, Finish, Fork, Frame, Limits, StartTimer, Step
 from statewright.states.distributed import Feeding
 from statewright.store.verbs import Store
 from statewright.tasks import Registry, Tokens
@@ -61,7 +61,7 @@ class Session:
     objects: Objects | None
     abandon: Callable[[str, Iterable[str]], None]
     ended: Callable[[str], None]
-    feed: Callable[[Execution, Frame, Callable[[], Feeding]], Awaitable[bool]] = field(init=False)
+    feed: Callable[[Execution, Frame, Callable[[], Feeding], Callable[[], bool]], Awaitable[bool]] = field(init=False)
     entropy: Callable[[], str] = _entropy
     monotonic: Callable[[], float] = time.monotonic
     stopping: bool = False
@@ -81,6 +81,17 @@ class Session:
             self.planned = due
             self.alarm()
             self.alarm = self.clock.alarm(due, self.wake.set)
+
+    def follow(self, execution: str, step: Step, now: int) -> None:
+        """Do what follows, for this worker, from a step that was committed at `now` (ms)."""
+        self.abandon(execution, step.drop)
+        for command in step.commands:
+            if isinstance(command, StartTimer):
+                self.look_at(command.due or now + command.delay)
+            elif isinstance(command, Fork | Finish):
+                self.wake.set()
+            elif isinstance(command, EndExecution):
+                self.ended(execution)
 
     def looking(self) -> None:
         """Whatever was planned is done now."""
