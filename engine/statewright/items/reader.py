@@ -45,10 +45,12 @@ class MapItem(NamedTuple):
     Arguments:
         payload: its value.
         source: what it was read from: `$$.Map.Item.Source`, e.g. ``"S3://my-bucket/items.csv"``.
+        key: its name if it is a member of an object: `$$.Map.Item.Key`.
     """
 
     payload: Payload
     source: str
+    key: str | None = None
 
 
 def open_items(objects: Objects | None, reader: Reader, cursor: str | None = None) -> Items:
@@ -137,7 +139,7 @@ class Items:
             if found is None:
                 self._ended = True
             else:
-                items.append(MapItem(found.payload, found.source))
+                items.append(MapItem(found.payload, found.source, found.key))
                 size += found.size
                 self._at = found.after
         self._taken += len(items)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
@@ -15,8 +14,8 @@ from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, n
 __all__ = ["S3Objects"]
 
 _BUFFER: Final = 256 * 1024
-_IN_MEMORY: Final = 8 * 1024 * 1024
-"""An object in the making is kept in memory up to this many bytes, then in a temporary file."""
+_PART: Final = 16 * 1024 * 1024
+"""Bytes of an object in the making that are kept before they are sent; with at most 10,000 parts, 156 GiB for all."""
 
 _ATTEMPTS: Final = 5
 """How often a stream that breaks off is taken up again before that is an error; so often botocore tries a request."""
@@ -50,7 +49,7 @@ class S3Objects:
             s3={"addressing_style": "path"} if endpoint else None,
         )
         try:
-            self._client = boto3.session.Session().client("s3", endpoint_url=endpoint, config=config)
+            self.client = boto3.session.Session().client("s3", endpoint_url=endpoint, config=config)
         except (BotoCoreError, ValueError) as error:
             raise StatewrightError("InvalidObjects", f"cannot use S3: {error}") from None
 
@@ -62,19 +61,19 @@ class S3Objects:
         """The body from `start` on, and the ETag; only of the object with `etag`, if there is one."""
         more = {"Range": f"bytes={start}-"} if start else {}
         more |= {"IfMatch": etag} if etag else {}
-        answer = self._call(lambda: self._client.get_object(Bucket=bucket, Key=key, **more))
+        answer = self.call(lambda: self.client.get_object(Bucket=bucket, Key=key, **more))
         return answer["Body"], answer["ETag"]
 
     def size(self, bucket: str, key: str) -> int:
         """See `Objects.size`."""
-        return int(self._call(lambda: self._client.head_object(Bucket=bucket, Key=key))["ContentLength"])
+        return int(self.call(lambda: self.client.head_object(Bucket=bucket, Key=key))["ContentLength"])
 
     def list(self, bucket: str, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
         """See `Objects.list`."""
         pages = iter(
-            self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
+            self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
         )
-        while (page := self._call(lambda: next(pages, None))) is not None:
+        while (page := self.call(lambda: next(pages, None))) is not None:
             for entry in page.get("Contents", ()):
                 yield ObjectInfo(
                     etag=entry["ETag"],
@@ -86,10 +85,10 @@ class S3Objects:
 
     def create(self, bucket: str, key: str) -> _Writer:
         """See `Objects.create`.  The object is sent when the writer is closed; a large one in parts, as one upload."""
-        self._call(lambda: self._client.head_bucket(Bucket=bucket), missing=no_such_bucket())
-        return _Writer(lambda file: self._call(lambda: self._client.upload_fileobj(file, bucket, key)))
+        self.call(lambda: self.client.head_bucket(Bucket=bucket), missing=no_such_bucket())
+        return _Writer(self, {"Bucket": bucket, "Key": key})
 
-    def _call(self, call: Callable[[], _T], missing: ObjectError | None = None) -> _T:
+    def call(self, call: Callable[[], _T], missing: ObjectError | None = None) -> _T:
         """Make a call of the SDK; `missing` is what an answer 404 without words means."""
         try:
             return call()
@@ -143,26 +142,51 @@ class _Stream(io.RawIOBase):
 
 
 class _Writer:
-    """Bytes kept until they are sent as one object."""
+    """Bytes that become an object: a short one with one request, a long one as an upload of several parts."""
 
-    def __init__(self, send: Callable[[Any], object]) -> None:
-        self._send = send
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  closed by close or abort
+    def __init__(self, objects: S3Objects, place: dict[str, str]) -> None:
+        self._objects = objects
+        self._place = place
+        self._buffer = bytearray()
+        self._upload: str | None = None
+        self._parts: list[dict[str, Any]] = []
+        self._open = True
 
     def write(self, data: bytes, /) -> int:
-        return self._file.write(data)
+        self._buffer += data
+        while len(self._buffer) >= _PART:
+            self._send()
+        return len(data)
 
     def close(self) -> None:
-        if self._file.closed:
+        if not self._open:
             return
-        try:
-            self._file.seek(0)
-            self._send(self._file)
-        finally:
-            self._file.close()
+        client, call, place = self._objects.client, self._objects.call, self._place
+        if self._upload is None:
+            body = bytes(self._buffer)
+            call(lambda: client.put_object(Body=body, **place))
+        else:
+            if self._buffer:
+                self._send()
+            parts = {"Parts": self._parts}
+            call(lambda: client.complete_multipart_upload(UploadId=self._upload, MultipartUpload=parts, **place))
+        self._open = False
 
     def abort(self) -> None:
-        self._file.close()
+        if self._open and self._upload is not None:
+            client, place = self._objects.client, self._place
+            self._objects.call(lambda: client.abort_multipart_upload(UploadId=self._upload, **place))
+        self._open = False
+
+    def _send(self) -> None:
+        """Send what has been kept as the next part."""
+        client, call, place = self._objects.client, self._objects.call, self._place
+        if self._upload is None:
+            self._upload = call(lambda: client.create_multipart_upload(**place))["UploadId"]
+        body, number = bytes(self._buffer[:_PART]), len(self._parts) + 1
+        sent = call(lambda: client.upload_part(UploadId=self._upload, PartNumber=number, Body=body, **place))
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+        del self._buffer[:_PART]
 
     def __enter__(self) -> Self:
         return self

@@ -24,51 +24,59 @@ _SCALAR: Final = re.compile(rb'[^\s,\[\]{}":]*+')
 _FLAT: Final = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
 """What lies between two brackets: other characters and whole strings."""
 
+_ENDS: Final = {b"[": b"]", b"{": b"}"}
+
 
 def read(file: File, config: ReaderConfig, at: Position) -> Iterator[Found]:
-    """The elements of the array.  A position is the offset of the byte after an element."""
-    with closing(open_bytes(file, at or 0)) as stream:
-        text = _Text(stream, at or 0)
+    """The elements of the array, or the members of an object that ItemsPointer leads to.
+
+    An object at the top of the file is refused, as recorded in 2023; ItemsPointer came in 2025, with a documentation
+    that lets Maps have objects.  A position is the array's or object's opening bracket, and the offset of the byte
+    after an element.
+    """
+    opening, start = at or ("", 0)
+    with closing(open_bytes(file, start)) as stream:
+        text, source, first = _Text(stream, start), file.source, at is None
         if at is None:
-            text.skip_mark()
-            for token in config.pointer:
-                _descend(text, token)
-            if text.peek() != b"[":
-                _refuse(text)
-            text.step()
-        source, first = file.source, at is None
-        while (following := text.peek()) != b"]":
-            if not first:
-                if following != b",":
-                    raise text.broken("',' or ']'")
-                text.step()
+            opening = _enter(text, config)
+        ending, key = _ENDS[opening.encode()], None
+        while text.next_in(ending, first):
             first = False
+            if opening == "{":
+                key = _name(text)
             text.peek()
             start, value = text.offset, text.value()
-            yield Found(item(value, start), len(value), text.offset, source)
-        text.step()
+            yield Found(item(value, start), len(value), [opening, text.offset], source, key)
         if not config.pointer and text.peek():
             raise text.broken("the end of the file")
 
 
+def _enter(text: _Text, config: ReaderConfig) -> str:
+    """Move into the array or object that is the data set, and return its bracket."""
+    text.skip_mark()
+    for token in config.pointer:
+        _descend(text, token)
+    opening = text.peek()
+    if opening in (b"", b"]", b"}", b",", b":"):
+        raise text.broken("an array")
+    if opening not in _ENDS or (opening == b"{" and not config.pointer):
+        raise unreadable("Attempting to map over non-iterable node.")
+    text.step()
+    return opening.decode()
+
+
 def _descend(text: _Text, token: str) -> None:
     """Move to the member or element that a reference token names; the first of members with the same name."""
-    opening = text.peek()
-    if opening not in (b"{", b"["):
-        raise unreadable(f"The ItemsPointer leads to nothing: there is no '{token}'.")
-    text.step()
-    closing_bracket, count = (b"}" if opening == b"{" else b"]"), 0
-    while text.peek() != closing_bracket:
-        if count and text.peek() == b",":
-            text.step()
-        elif count:
-            raise text.broken(f"',' or '{closing_bracket.decode()}'")
-        name = _name(text) if opening == b"{" else str(count)
-        if name == token:
-            return
-        text.peek()
-        text.value(keep=False)
-        count += 1
+    opening, count = text.peek(), 0
+    if opening in _ENDS:
+        text.step()
+        while text.next_in(_ENDS[opening], count == 0):
+            name = _name(text) if opening == b"{" else str(count)
+            if name == token:
+                return
+            text.peek()
+            text.value(keep=False)
+            count += 1
     raise unreadable(f"The ItemsPointer leads to nothing: there is no '{token}'.")
 
 
@@ -83,13 +91,6 @@ def _name(text: _Text) -> str:
         return str(decode(name))
     except NotJsonError as error:
         raise unreadable(f"The name at byte {start} is not valid JSON: {error}") from None
-
-
-def _refuse(text: _Text) -> None:
-    """Something that is no array: recorded where it is an object."""
-    if text.peek() in (b"", b"]", b"}", b",", b":"):
-        raise text.broken("an array")
-    raise unreadable("Attempting to map over non-iterable node.")
 
 
 class _Text:
@@ -131,6 +132,18 @@ class _Text:
     def step(self) -> None:
         """Move over one byte, which has been peeked at."""
         self._at += 1
+
+    def next_in(self, ending: bytes, first: bool) -> bool:
+        """Move to the next value in an array or object, over the comma before all but the first; False at the end."""
+        following = self.peek()
+        if following == ending:
+            self.step()
+            return False
+        if not first:
+            if following != b",":
+                raise self.broken(f"',' or '{ending.decode()}'")
+            self.step()
+        return True
 
     def value(self, *, keep: bool = True) -> bytes:
         """Move over the value that begins at the next byte; its text if it is to be kept, else ``b""``.

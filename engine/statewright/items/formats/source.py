@@ -18,8 +18,8 @@ __all__ = ["BOM", "CHUNK", "LONGEST", "File", "Format", "Found", "Position", "it
 CHUNK: Final = 256 * 1024
 """Bytes asked of a stream at once."""
 
-LONGEST: Final = 16 * 1024 * 1024
-"""Bytes an item may have in its file, so that a file without line ends does not fill the memory."""
+LONGEST: Final = 8 * 1024 * 1024
+"""Bytes an item may have in its file (AWS documentation: 8 MB), so that none can fill the memory."""
 
 BOM: Final = b"\xef\xbb\xbf"
 _GZIP: Final = b"\x1f\x8b"
@@ -29,12 +29,15 @@ Position: TypeAlias = Json
 
 
 class Found(NamedTuple):
-    """An item, about how many bytes its text has, where to go on after it, and what it was read from."""
+    """An item, about how many bytes its text has, where to go on after it, what it was read from, and its key if it is
+    a member of an object.
+    """
 
     payload: Payload
     size: int
     after: Position
     source: str
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
