@@ -60,17 +60,17 @@ class LocalObjects:
     def list(self, bucket: str, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
         """See `Objects.list`.  One directory's names are held in memory at a time; linked directories are left out."""
         top = self._bucket(bucket)
-        low, start = after.encode(), prefix.encode()
+        low, start = os.fsencode(after), os.fsencode(prefix)
         pending = [self._names(top, "")]
         while pending:
             name = next(pending[-1], None)
             if name is None:
                 pending.pop()
             elif name.endswith("/"):
-                path = name.encode()
+                path = os.fsencode(name)
                 if (path.startswith(start) or start.startswith(path)) and (path > low or low.startswith(path)):
                     pending.append(self._names(top, name))
-            elif name.startswith(prefix) and name.encode() > low:
+            elif name.startswith(prefix) and os.fsencode(name) > low:
                 info = self._info(bucket, name)
                 if info is not None:
                     yield info

@@ -82,8 +82,8 @@ def _found(objects: Objects, reader: Reader, config: ReaderConfig, at: Position)
         file = File(objects, bucket, _text(reader.arguments, "Key"))
         return (manifest.read if config.manifest_type else files.read)(file, config, at)
     if action == "listObjectsV2":
-        prefix = reader.arguments.get("Prefix")
-        return listing.read(objects, bucket, _text(reader.arguments, "Prefix") if prefix else "", config, at)
+        prefix = _text(reader.arguments, "Prefix") if reader.arguments.get("Prefix") else ""
+        return listing.read(objects, bucket, prefix, config, at)
     raise unreadable(f"Resource '{reader.resource}' is not one that items can be read with")
 
 

@@ -108,7 +108,12 @@ class _Stream(io.RawIOBase):
     def __init__(self, objects: S3Objects, bucket: str, key: str, start: int) -> None:
         self._from = (objects, bucket, key)
         self._at = start
-        self._body, self._etag = objects.get(bucket, key, start, None)
+        try:
+            self._body, self._etag = objects.get(bucket, key, start, None)
+        except ObjectError as error:
+            if error.code not in ("InvalidRange", "416"):
+                raise
+            self._body, self._etag = io.BytesIO(), ""  # nothing is left to be read there
 
     def readable(self) -> bool:
         return True
