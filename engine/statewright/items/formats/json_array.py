@@ -19,12 +19,25 @@ from statewright.values import NotJsonError, decode
 __all__ = ["read"]
 
 _SPACE: Final = re.compile(rb"[ \t\n\r]*+")
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SCALAR: Final = re.compile(rb'[^\s,\[\]{}":]*+')
-_FLAT: Final = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
-"""What lies between two brackets: other characters and whole strings."""
+_TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
 
+
+def _within(*parts: bytes) -> bytes:
+    """A pattern of what can lie between two brackets: texts, the other `parts`, and whatever is no quote or bracket."""
+    other = rb'[^"\[\]{}]*+'
+    return other + rb"(?:(?:" + rb"|".join([_TEXT, *parts]) + rb")" + other + rb")*+"
+
+
+_BRACKETS: Final = rb"[\[{]%s[\]}]"
+_FLAT: Final = _BRACKETS % _within()
+_DEEPER: Final = _BRACKETS % _within(_FLAT)
+_INSIDE: Final = re.compile(_within(_DEEPER), re.DOTALL)
+"""Up to the next bracket that matters: whole arrays and objects of up to two levels are passed over at once."""
+
+_STRING: Final = re.compile(_TEXT, re.DOTALL)
 _ENDS: Final = {b"[": b"]", b"{": b"}"}
+_BLANK: Final = b" \t\n\r"
 
 
 def read(file: File, config: ReaderConfig, at: Position) -> Iterator[Found]:
@@ -121,12 +134,13 @@ class _Text:
     def peek(self) -> bytes:
         """The next byte that is no space, and move to it; empty at the end of the file."""
         while True:
+            byte = self._data[self._at : self._at + 1]
+            if byte and byte not in _BLANK:
+                return byte
             match = _SPACE.match(self._data, self._at)
             assert match  # noqa: S101  it matches the empty text
             self._at = match.end()
-            if self._at < len(self._data):
-                return self._data[self._at : self._at + 1]
-            if not self._more(self._at):
+            if self._at == len(self._data) and not self._more(self._at):
                 return b""
 
     def step(self) -> None:
@@ -167,10 +181,9 @@ class _Text:
         return match[0]
 
     def _container(self, keep: bool) -> bytes:
-        start = scan = self._at
-        depth = 0
+        start, scan, depth = self._at, self._at + 1, 1
         while True:
-            match = _FLAT.match(self._data, scan)
+            match = _INSIDE.match(self._data, scan)
             assert match  # noqa: S101  it matches the empty text
             scan = match.end()
             byte = self._data[scan : scan + 1]
