@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 from typing import Any
 
+import pyarrow
 import pytest
 
 from statewright.errors import StatesError
@@ -16,6 +17,12 @@ GIVEN = {"InputType": "CSV", "CSVHeaderLocation": "GIVEN", "CSVHeaders": ["x", "
 JSON = {"InputType": "JSON"}
 JSONL = {"InputType": "JSONL"}
 NOT_ITERABLE = "Attempting to map over non-iterable node."
+
+
+def zstandard(data: bytes) -> bytes:
+    """Data packed with Zstandard."""
+    return bytes(pyarrow.compress(data, codec="zstd", asbytes=True))
+
 
 READ: list[tuple[str, dict[str, Any], bytes | str, list[Any]]] = [
     ("array", JSON, '[1, {"a": [true, null]}, "]", 2.5]', [1, {"a": [True, None]}, "]", 2.5]),
@@ -32,6 +39,8 @@ READ: list[tuple[str, dict[str, Any], bytes | str, list[Any]]] = [
     ("lines", JSONL, '{"a": 1}\n\n  \r\n[2]\r\n"x"', [{"a": 1}, [2], "x"]),
     ("no lines", JSONL, "", []),
     ("lines, gzip", JSONL, gzip.compress(b"1\n2\n"), [1, 2]),
+    ("lines, Zstandard", JSONL, zstandard(b"1\n2\n") + zstandard(b"3\n"), [1, 2, 3]),
+    ("lines, gzip, several members", JSONL, gzip.compress(b"1\n2\n") + gzip.compress(b"3\n"), [1, 2, 3]),
     ("lines, byte order mark", JSONL, b"\xef\xbb\xbf1\n2\n", [1, 2]),
     ("first row", FIRST, "a,b\n1,2\n3,4", [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}]),
     ("first row only", FIRST, "a,b\n", []),
@@ -90,6 +99,13 @@ REFUSED: list[tuple[str, dict[str, Any], bytes | str, str]] = [
     ),
     ("a line", JSONL, '{"a": 1}\n{"a"\n', "The item at byte 9 is not valid JSON"),
     ("a line that is not UTF-8", JSONL, b'"\xff"\n', "The item at byte 0 is not valid JSON"),
+    (
+        "Zstandard, cut",
+        JSONL,
+        zstandard(b"".join(b"%d\n" % n for n in range(9999)))[:-20],
+        "The data set cannot be read",
+    ),
+    ("Zstandard, broken", JSONL, zstandard(b"1\n")[:8] + b"\xff" * 50, "The data set cannot be read"),
     ("a cut archive", JSONL, gzip.compress(b"1\n" * 10_000)[:-20], "The data set cannot be read"),
     ("a broken archive", JSONL, gzip.compress(b"1\n")[:10] + b"\xff" * 50, "The data set cannot be read"),
     ("not UTF-8 CSV", FIRST, b"a\n1\n\xff\n", "The CSV file is not UTF-8: invalid start byte at byte 4."),
@@ -160,6 +176,8 @@ ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
     (GET, {"Bucket": BUCKET, "Key": "k"}, "The specified key does not exist. (Service: Amazon S3;"),
     (GET, {"Bucket": BUCKET}, "field Key must be a non-empty string"),
     (GET, {"Bucket": 1, "Key": "k"}, "field Bucket must be a non-empty string"),
+    (GET, {"Bucket": BUCKET, "Key": "there", "VersionId": "1"}, "The specified version does not exist. (Service: "),
+    (GET, {"Bucket": BUCKET, "Key": "there", "VersionId": 1}, "field VersionId must be a non-empty string"),
     (LIST, {"Bucket": "nowhere"}, "The specified bucket does not exist (Service: Amazon S3;"),
     (LIST, {"Bucket": BUCKET, "Prefix": 1}, "field Prefix must be a non-empty string"),
     ("arn:aws:states:::s3:headObject", {"Bucket": BUCKET}, "is not one that items can be read with"),
@@ -170,6 +188,7 @@ ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
 def test_a_place_where_nothing_is_is_refused(
     bucket: Bucket, resource: str, arguments: dict[str, Any], cause: str
 ) -> None:
+    bucket.put("there", "[]")
     reader = Reader(resource, arguments, JSON)
     with pytest.raises(StatesError, match="ItemReaderFailed") as caught, open_items(bucket.objects, reader) as items:
         items.take(1, 1)

@@ -56,6 +56,16 @@ def test_an_object_is_read_from_any_byte(client: Any, objects: Objects) -> None:
             assert stream.read() == rest
 
 
+def test_a_version_can_be_asked_for(client: Any, objects: Objects) -> None:
+    client.create_bucket(Bucket="versions")
+    client.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    first = client.put_object(Bucket="versions", Key="k", Body=b"1\n")["VersionId"]
+    client.put_object(Bucket="versions", Key="k", Body=b"2\n")
+    for version, value in (({}, 2), ({"VersionId": first}, 1)):
+        reader = Reader(GET, {"Bucket": "versions", "Key": "k", **version}, {"InputType": "JSONL"})
+        assert [item.payload.value for item in read_all(objects, reader)] == [value]
+
+
 @pytest.mark.parametrize("step", [1, 100])
 def test_items_are_read_and_resumed(client: Any, objects: Objects, step: int) -> None:
     client.put_object(Bucket="bucket", Key="lines", Body=b"1\n2\n3\n")

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from statewright.errors import StatewrightError
-from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key
+from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key, no_such_version
 
 __all__ = ["LocalObjects"]
 
@@ -43,8 +43,10 @@ class LocalObjects:
         if not os.path.isdir(self._root):
             raise StatewrightError("InvalidObjects", f"there is no directory '{root}' to keep objects in")
 
-    def open(self, bucket: str, key: str, start: int = 0) -> BinaryIO:
-        """See `Objects.open`."""
+    def open(self, bucket: str, key: str, start: int = 0, *, version: str | None = None) -> BinaryIO:
+        """See `Objects.open`.  Files have no versions."""
+        if version is not None:
+            raise no_such_version()
         stream = os.fdopen(self._open(bucket, key), "rb")
         stream.seek(start)
         return stream

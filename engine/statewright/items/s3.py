@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Final, Self, TypeVar
 
 from statewright.errors import StatewrightError
-from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key
+from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key, no_such_version
 
 __all__ = ["S3Objects"]
 
@@ -53,15 +53,16 @@ class S3Objects:
         except (BotoCoreError, ValueError) as error:
             raise StatewrightError("InvalidObjects", f"cannot use S3: {error}") from None
 
-    def open(self, bucket: str, key: str, start: int = 0) -> BinaryIO:
+    def open(self, bucket: str, key: str, start: int = 0, *, version: str | None = None) -> BinaryIO:
         """See `Objects.open`."""
-        return io.BufferedReader(_Stream(self, bucket, key, start), _BUFFER)
+        place = {"Bucket": bucket, "Key": key} | ({} if version is None else {"VersionId": version})
+        return io.BufferedReader(_Stream(self, place, start), _BUFFER)
 
-    def get(self, bucket: str, key: str, start: int, etag: str | None) -> tuple[Any, str]:
+    def get(self, place: dict[str, str], start: int, etag: str | None) -> tuple[Any, str]:
         """The body from `start` on, and the ETag; only of the object with `etag`, if there is one."""
         more = {"Range": f"bytes={start}-"} if start else {}
         more |= {"IfMatch": etag} if etag else {}
-        answer = self.call(lambda: self.client.get_object(Bucket=bucket, Key=key, **more))
+        answer = self.call(lambda: self.client.get_object(**place, **more))
         return answer["Body"], answer["ETag"]
 
     def size(self, bucket: str, key: str) -> int:
@@ -98,18 +99,19 @@ class S3Objects:
     def _translate(self, error: Exception, missing: ObjectError) -> ObjectError:
         details: dict[str, str] = getattr(error, "response", {}).get("Error", {})
         code, message = details.get("Code", type(error).__name__), details.get("Message", str(error))
-        known = {"NoSuchBucket": no_such_bucket(), "NoSuchKey": no_such_key(), "404": missing}
+        known = {error.code: error for error in (no_such_bucket(), no_such_key(), no_such_version())} | {"404": missing}
         return known.get(code) or ObjectError(code, f"{message} (Service: Amazon S3; Error Code: {code})")
 
 
 class _Stream(io.RawIOBase):
     """The bytes of an object; a connection that breaks off is opened again where it did, if the object is the same."""
 
-    def __init__(self, objects: S3Objects, bucket: str, key: str, start: int) -> None:
-        self._from = (objects, bucket, key)
+    def __init__(self, objects: S3Objects, place: dict[str, str], start: int) -> None:
+        self._objects = objects
+        self._place = place
         self._at = start
         try:
-            self._body, self._etag = objects.get(bucket, key, start, None)
+            self._body, self._etag = objects.get(place, start, None)
         except ObjectError as error:
             if error.code not in ("InvalidRange", "416"):
                 raise
@@ -136,9 +138,8 @@ class _Stream(io.RawIOBase):
 
     def _reopen(self, attempt: int) -> None:
         time.sleep(0.05 * 2**attempt)
-        objects, bucket, key = self._from
         self._body.close()
-        self._body, _ = objects.get(bucket, key, self._at, self._etag)
+        self._body, _ = self._objects.get(self._place, self._at, self._etag)
 
     def close(self) -> None:
         if not self.closed:
