@@ -178,6 +178,8 @@ ARGUMENTS: list[tuple[str, dict[str, Any], str]] = [
     (GET, {"Bucket": 1, "Key": "k"}, "field Bucket must be a non-empty string"),
     (GET, {"Bucket": BUCKET, "Key": "there", "VersionId": "1"}, "The specified version does not exist. (Service: "),
     (GET, {"Bucket": BUCKET, "Key": "there", "VersionId": 1}, "field VersionId must be a non-empty string"),
+    (GET, {"Bucket": "\ud800", "Key": "k"}, "The specified bucket does not exist"),
+    (GET, {"Bucket": BUCKET, "Key": "\ud800"}, "The specified key does not exist"),
     (LIST, {"Bucket": "nowhere"}, "The specified bucket does not exist (Service: Amazon S3;"),
     (LIST, {"Bucket": BUCKET, "Prefix": 1}, "field Prefix must be a non-empty string"),
     ("arn:aws:states:::s3:headObject", {"Bucket": BUCKET}, "is not one that items can be read with"),
@@ -198,6 +200,10 @@ def test_a_place_where_nothing_is_is_refused(
 def test_without_a_place_for_objects_nothing_can_be_read() -> None:
     with pytest.raises(StatesError, match="No object store is configured"):
         open_items(None, Reader(GET, {"Bucket": "b", "Key": "k"}, JSON))
+
+
+def test_nothing_begins_with_what_is_no_text(bucket: Bucket) -> None:
+    assert read_all(bucket.objects, Reader(LIST, {"Bucket": BUCKET, "Prefix": "\ud800"})) == []
 
 
 def test_a_take_ends_after_about_so_many_bytes(bucket: Bucket) -> None:

@@ -101,7 +101,7 @@ def test_what_is_not_there_is_told_in_the_words_of_s3(client: Any, objects: Obje
         ("NoSuchKey", lambda: objects.size("bucket", "none")),
         ("NoSuchBucket", lambda: objects.open("nowhere", "none")),
         ("NoSuchBucket", lambda: list(objects.list("nowhere"))),
-        ("NoSuchBucket", lambda: objects.create("nowhere", "new")),
+        ("NoSuchBucket", lambda: objects.create("nowhere", "new").close()),
     ]
     for code, call in calls:
         with pytest.raises(ObjectError) as caught:
@@ -109,9 +109,12 @@ def test_what_is_not_there_is_told_in_the_words_of_s3(client: Any, objects: Obje
         assert caught.value.code == code
 
 
-@pytest.mark.parametrize("bucket", ["no", "Not/a bucket", "a..b", "x" * 100])
-def test_a_name_that_no_bucket_can_have_is_an_error(objects: Objects, bucket: str) -> None:
-    reader = Reader(GET, {"Bucket": bucket, "Key": "k"}, {"InputType": "JSON"})
+@pytest.mark.parametrize(
+    ("bucket", "key"),
+    [("no", "k"), ("Not/a bucket", "k"), ("a..b", "k"), ("x" * 100, "k"), ("\ud800", "k"), ("bucket", "\ud800")],
+)
+def test_a_name_that_nothing_can_have_is_an_error(objects: Objects, bucket: str, key: str) -> None:
+    reader = Reader(GET, {"Bucket": bucket, "Key": key}, {"InputType": "JSON"})
     with open_items(objects, reader) as items, pytest.raises(StatesError, match="ItemReaderFailed"):
         items.take(1, 1)
 

@@ -129,7 +129,10 @@ class Objects(Protocol):
         """The objects whose keys begin with `prefix` and come after `after`, in the order of their UTF-8 bytes."""
 
     def create(self, bucket: str, key: str) -> ObjectWriter:
-        """A writer of a new object, which replaces one of the same key."""
+        """A writer of a new object, which replaces one of the same key.
+
+        That it cannot be written may be told by the writer, at the latest when it is closed.
+        """
 
 
 def open_objects(location: str | Path) -> Objects:

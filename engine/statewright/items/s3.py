@@ -27,8 +27,7 @@ class S3Objects:
     """An object store that speaks the S3 protocol.
 
     Arguments:
-        endpoint: e.g. ``"http://127.0.0.1:9000"``; None for Amazon S3.  A path-style address is used for it, as most
-            other services have no host name per bucket.
+        endpoint: e.g. ``"http://127.0.0.1:9000"``; None for Amazon S3.
 
     Raises StatewrightError: ``MissingExtra`` if the AWS SDK is not installed.
 
@@ -43,11 +42,16 @@ class S3Objects:
         except ImportError:
             message = "objects in S3 need the AWS SDK: pip install 'statewright[s3]'"
             raise StatewrightError("MissingExtra", message) from None
-        self._failures: tuple[type[Exception], ...] = (BotoCoreError, ClientError)
-        config = Config(
-            retries={"mode": "standard", "max_attempts": _ATTEMPTS},
-            s3={"addressing_style": "path"} if endpoint else None,
-        )
+        self._failures: tuple[type[Exception], ...] = (BotoCoreError, ClientError, UnicodeError)
+        config = Config(retries={"mode": "standard", "max_attempts": _ATTEMPTS})
+        if endpoint:  # not all services have a host name per bucket, and the newer checksums
+            config = config.merge(
+                Config(
+                    s3={"addressing_style": "path"},
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                )
+            )
         try:
             self.client = boto3.session.Session().client("s3", endpoint_url=endpoint, config=config)
         except (BotoCoreError, ValueError) as error:
@@ -71,9 +75,8 @@ class S3Objects:
 
     def list(self, bucket: str, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
         """See `Objects.list`."""
-        pages = iter(
-            self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
-        )
+        place = {"Bucket": bucket, "Prefix": prefix} | ({"StartAfter": after} if after else {})
+        pages = iter(self.client.get_paginator("list_objects_v2").paginate(**place))
         while (page := self.call(lambda: next(pages, None))) is not None:
             for entry in page.get("Contents", ()):
                 yield ObjectInfo(
@@ -85,22 +88,23 @@ class S3Objects:
                 )
 
     def create(self, bucket: str, key: str) -> _Writer:
-        """See `Objects.create`.  The object is sent when the writer is closed; a large one in parts, as one upload."""
-        self.call(lambda: self.client.head_bucket(Bucket=bucket), missing=no_such_bucket())
+        """See `Objects.create`.  A long object is sent in parts, which become one when the writer is closed."""
         return _Writer(self, {"Bucket": bucket, "Key": key})
 
-    def call(self, call: Callable[[], _T], missing: ObjectError | None = None) -> _T:
-        """Make a call of the SDK; `missing` is what an answer 404 without words means."""
+    def call(self, call: Callable[[], _T]) -> _T:
+        """Make a call of the SDK; ObjectError for its errors."""
         try:
             return call()
         except self._failures as error:
-            raise self._translate(error, missing or no_such_key()) from None
+            raise _translate(error) from None
 
-    def _translate(self, error: Exception, missing: ObjectError) -> ObjectError:
-        details: dict[str, str] = getattr(error, "response", {}).get("Error", {})
-        code, message = details.get("Code", type(error).__name__), details.get("Message", str(error))
-        known = {error.code: error for error in (no_such_bucket(), no_such_key(), no_such_version())} | {"404": missing}
-        return known.get(code) or ObjectError(code, f"{message} (Service: Amazon S3; Error Code: {code})")
+
+def _translate(error: Exception) -> ObjectError:
+    details: dict[str, str] = getattr(error, "response", {}).get("Error", {})
+    code, message = details.get("Code", type(error).__name__), details.get("Message", str(error))
+    known = {error.code: error for error in (no_such_bucket(), no_such_key(), no_such_version())}
+    known["404"] = no_such_key()  # an answer to HEAD has no words
+    return known.get(code) or ObjectError(code, f"{message} (Service: Amazon S3; Error Code: {code})")
 
 
 class _Stream(io.RawIOBase):
