@@ -47,6 +47,9 @@ ONLY_IN = {
     "jmespath": "statewright.lang",
     "yaml": "statewright.definition",
     "jsonschema": "statewright.definition",
+    "boto3": "statewright.items",
+    "botocore": "statewright.items",
+    "pyarrow": "statewright.items",
     "click": "statewright_cli",
 }
 FORBIDDEN = {"pickle", "marshal", "shelve", "dill", "imp"}

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import BinaryIO, Final, Self
 
 from statewright.errors import StatewrightError
-from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key
+from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key, no_such_version
 
 __all__ = ["LocalObjects"]
 
@@ -43,8 +43,10 @@ class LocalObjects:
         if not os.path.isdir(self._root):
             raise StatewrightError("InvalidObjects", f"there is no directory '{root}' to keep objects in")
 
-    def open(self, bucket: str, key: str, start: int = 0) -> BinaryIO:
-        """See `Objects.open`."""
+    def open(self, bucket: str, key: str, start: int = 0, *, version: str | None = None) -> BinaryIO:
+        """See `Objects.open`.  Files have no versions."""
+        if version is not None:
+            raise no_such_version()
         stream = os.fdopen(self._open(bucket, key), "rb")
         stream.seek(start)
         return stream
@@ -60,17 +62,17 @@ class LocalObjects:
     def list(self, bucket: str, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
         """See `Objects.list`.  One directory's names are held in memory at a time; linked directories are left out."""
         top = self._bucket(bucket)
-        low, start = after.encode(), prefix.encode()
+        low, start = after.encode(errors="surrogatepass"), prefix.encode(errors="surrogatepass")
         pending = [self._names(top, "")]
         while pending:
             name = next(pending[-1], None)
             if name is None:
                 pending.pop()
             elif name.endswith("/"):
-                path = name.encode()
+                path = os.fsencode(name)
                 if (path.startswith(start) or start.startswith(path)) and (path > low or low.startswith(path)):
                     pending.append(self._names(top, name))
-            elif name.startswith(prefix) and name.encode() > low:
+            elif name.startswith(prefix) and os.fsencode(name) > low:
                 info = self._info(bucket, name)
                 if info is not None:
                     yield info
@@ -131,6 +133,7 @@ class LocalObjects:
                     if make:
                         with suppress(FileExistsError):
                             os.mkdir(name, dir_fd=outer)
+                            os.fsync(outer)
                     directory = os.open(name, _DIRECTORY, dir_fd=outer)
                 finally:
                     os.close(outer)
@@ -138,15 +141,17 @@ class LocalObjects:
 
     def _names(self, top: str, directory: str) -> Iterator[str]:
         """Keys of the files in a directory and, ending in ``/``, of the directories, in the order of all keys below."""
-        with suppress(OSError), os.scandir(os.path.join(top, directory)) as entries:
-            names = [
-                directory + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
-                for entry in entries
-                if not entry.name.startswith(_UNFINISHED)
-            ]
-            names.sort(key=os.fsencode)
-            return iter(names)
-        return iter(())
+        try:
+            with os.scandir(os.path.join(top, directory)) as entries:
+                names = [
+                    directory + entry.name + ("/" if entry.is_dir(follow_symlinks=False) else "")
+                    for entry in entries
+                    if not entry.name.startswith(_UNFINISHED)
+                ]
+        except (FileNotFoundError, NotADirectoryError):  # it has just gone
+            names = []
+        names.sort(key=os.fsencode)
+        return iter(names)
 
     def _info(self, bucket: str, key: str) -> ObjectInfo | None:
         """None for what is no object: a pipe, a link that leads out of the root, a file that has just gone."""
@@ -165,7 +170,12 @@ class LocalObjects:
 
 
 def _is_name(text: str) -> bool:
-    return text not in ("", ".", "..") and "/" not in text and "\0" not in text
+    """The text can be the name of one file or directory."""
+    try:
+        name = text.encode()
+    except UnicodeEncodeError:
+        return False
+    return name not in (b"", b".", b"..") and b"/" not in name and b"\0" not in name
 
 
 def _parts(key: str) -> list[str] | None:

@@ -15,7 +15,16 @@ from typing import BinaryIO, Protocol, Self
 from statewright.errors import StatewrightError
 from statewright.values import Json
 
-__all__ = ["ObjectError", "ObjectInfo", "ObjectWriter", "Objects", "no_such_bucket", "no_such_key", "open_objects"]
+__all__ = [
+    "ObjectError",
+    "ObjectInfo",
+    "ObjectWriter",
+    "Objects",
+    "no_such_bucket",
+    "no_such_key",
+    "no_such_version",
+    "open_objects",
+]
 
 
 class ObjectError(Exception):
@@ -42,6 +51,11 @@ def no_such_bucket() -> ObjectError:
 def no_such_key() -> ObjectError:
     """The object does not exist, in S3's words."""
     return ObjectError("NoSuchKey", _words("The specified key does not exist.", "NoSuchKey"))
+
+
+def no_such_version() -> ObjectError:
+    """The object has no such version, in S3's words."""
+    return ObjectError("NoSuchVersion", _words("The specified version does not exist.", "NoSuchVersion"))
 
 
 def _words(message: str, code: str) -> str:
@@ -105,8 +119,8 @@ class ObjectWriter(Protocol):
 class Objects(Protocol):
     """An object store.  Every method raises ObjectError where the store refuses, OSError where it cannot be reached."""
 
-    def open(self, bucket: str, key: str, start: int = 0) -> BinaryIO:
-        """A stream of the object's bytes from offset `start`, to be closed by the caller."""
+    def open(self, bucket: str, key: str, start: int = 0, *, version: str | None = None) -> BinaryIO:
+        """A stream of the object's bytes from offset `start`, to be closed by the caller; of the newest version."""
 
     def size(self, bucket: str, key: str) -> int:
         """The object's length in bytes."""
@@ -115,7 +129,10 @@ class Objects(Protocol):
         """The objects whose keys begin with `prefix` and come after `after`, in the order of their UTF-8 bytes."""
 
     def create(self, bucket: str, key: str) -> ObjectWriter:
-        """A writer of a new object, which replaces one of the same key."""
+        """A writer of a new object, which replaces one of the same key.
+
+        That it cannot be written may be told by the writer, at the latest when it is closed.
+        """
 
 
 def open_objects(location: str | Path) -> Objects:

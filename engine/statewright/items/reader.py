@@ -6,7 +6,6 @@ stream: what is in memory is the items taken, and never more than a file's longe
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -28,7 +27,8 @@ class Reader:
 
     Arguments:
         resource: ``arn:aws:states:::s3:getObject`` or ``arn:aws:states:::s3:listObjectsV2``, in any partition.
-        arguments: Parameters or Arguments: Bucket and Key, or Bucket and Prefix.
+        arguments: Parameters or Arguments: Bucket, Key and if wanted VersionId, or Bucket and if wanted Prefix.  An
+            ExpectedBucketOwner is not looked at: whoever set up the object store knows whose it is.
         config: ReaderConfig; MaxItemsPath resolved to MaxItems.
 
     Example: ``Reader("arn:aws:states:::s3:getObject", {"Bucket": "b", "Key": "a.jsonl"}, {"InputType": "JSONL"})``
@@ -45,10 +45,12 @@ class MapItem(NamedTuple):
     Arguments:
         payload: its value.
         source: what it was read from: `$$.Map.Item.Source`, e.g. ``"S3://my-bucket/items.csv"``.
+        key: its name if it is a member of an object: `$$.Map.Item.Key`.
     """
 
     payload: Payload
     source: str
+    key: str | None = None
 
 
 def open_items(objects: Objects | None, reader: Reader, cursor: str | None = None) -> Items:
@@ -75,13 +77,12 @@ def _found(objects: Objects, reader: Reader, config: ReaderConfig, at: Position)
     action = reader.resource.rpartition(":")[2]
     bucket = _text(reader.arguments, "Bucket")
     if action == "getObject":
-        if reader.arguments.get("VersionId") is not None:
-            raise unreadable("field VersionId is not supported: only the newest version of an object can be read")
-        file = File(objects, bucket, _text(reader.arguments, "Key"))
+        version = _text(reader.arguments, "VersionId") if reader.arguments.get("VersionId") is not None else None
+        file = File(objects, bucket, _text(reader.arguments, "Key"), version)
         return (manifest.read if config.manifest_type else files.read)(file, config, at)
     if action == "listObjectsV2":
-        prefix = reader.arguments.get("Prefix")
-        return listing.read(objects, bucket, _text(reader.arguments, "Prefix") if prefix else "", config, at)
+        prefix = _text(reader.arguments, "Prefix") if reader.arguments.get("Prefix") else ""
+        return listing.read(objects, bucket, prefix, config, at)
     raise unreadable(f"Resource '{reader.resource}' is not one that items can be read with")
 
 
@@ -137,7 +138,7 @@ class Items:
             if found is None:
                 self._ended = True
             else:
-                items.append(MapItem(found.payload, found.source))
+                items.append(MapItem(found.payload, found.source, found.key))
                 size += found.size
                 self._at = found.after
         self._taken += len(items)
@@ -154,7 +155,7 @@ class Items:
             self._broken = error
         except ObjectError as error:
             self._broken = unreadable(error.message)
-        except (OSError, EOFError, zlib.error) as error:
+        except OSError as error:
             self._broken = unreadable(f"The data set cannot be read: {error}")
         raise self._broken
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import io
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, BinaryIO, Final, Self, TypeVar
 
 from statewright.errors import StatewrightError
-from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key
+from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key, no_such_version
 
 __all__ = ["S3Objects"]
 
 _BUFFER: Final = 256 * 1024
-_IN_MEMORY: Final = 8 * 1024 * 1024
-"""An object in the making is kept in memory up to this many bytes, then in a temporary file."""
+_PART: Final = 16 * 1024 * 1024
+"""Bytes of an object in the making that are kept before they are sent; with at most 10,000 parts, 156 GiB for all."""
 
 _ATTEMPTS: Final = 5
 """How often a stream that breaks off is taken up again before that is an error; so often botocore tries a request."""
@@ -28,8 +27,7 @@ class S3Objects:
     """An object store that speaks the S3 protocol.
 
     Arguments:
-        endpoint: e.g. ``"http://127.0.0.1:9000"``; None for Amazon S3.  A path-style address is used for it, as most
-            other services have no host name per bucket.
+        endpoint: e.g. ``"http://127.0.0.1:9000"``; None for Amazon S3.
 
     Raises StatewrightError: ``MissingExtra`` if the AWS SDK is not installed.
 
@@ -44,37 +42,42 @@ class S3Objects:
         except ImportError:
             message = "objects in S3 need the AWS SDK: pip install 'statewright[s3]'"
             raise StatewrightError("MissingExtra", message) from None
-        self._failures: tuple[type[Exception], ...] = (BotoCoreError, ClientError)
-        config = Config(
-            retries={"mode": "standard", "max_attempts": _ATTEMPTS},
-            s3={"addressing_style": "path"} if endpoint else None,
-        )
+        self._failures: tuple[type[Exception], ...] = (BotoCoreError, ClientError, UnicodeError)
+        config = Config(retries={"mode": "standard", "max_attempts": _ATTEMPTS})
+        if endpoint:  # not all services have a host name per bucket, and the newer checksums
+            config = config.merge(
+                Config(
+                    s3={"addressing_style": "path"},
+                    request_checksum_calculation="when_required",
+                    response_checksum_validation="when_required",
+                )
+            )
         try:
-            self._client = boto3.session.Session().client("s3", endpoint_url=endpoint, config=config)
+            self.client = boto3.session.Session().client("s3", endpoint_url=endpoint, config=config)
         except (BotoCoreError, ValueError) as error:
             raise StatewrightError("InvalidObjects", f"cannot use S3: {error}") from None
 
-    def open(self, bucket: str, key: str, start: int = 0) -> BinaryIO:
+    def open(self, bucket: str, key: str, start: int = 0, *, version: str | None = None) -> BinaryIO:
         """See `Objects.open`."""
-        return io.BufferedReader(_Stream(self, bucket, key, start), _BUFFER)
+        place = {"Bucket": bucket, "Key": key} | ({} if version is None else {"VersionId": version})
+        return io.BufferedReader(_Stream(self, place, start), _BUFFER)
 
-    def get(self, bucket: str, key: str, start: int, etag: str | None) -> tuple[Any, str]:
+    def get(self, place: dict[str, str], start: int, etag: str | None) -> tuple[Any, str]:
         """The body from `start` on, and the ETag; only of the object with `etag`, if there is one."""
         more = {"Range": f"bytes={start}-"} if start else {}
         more |= {"IfMatch": etag} if etag else {}
-        answer = self._call(lambda: self._client.get_object(Bucket=bucket, Key=key, **more))
+        answer = self.call(lambda: self.client.get_object(**place, **more))
         return answer["Body"], answer["ETag"]
 
     def size(self, bucket: str, key: str) -> int:
         """See `Objects.size`."""
-        return int(self._call(lambda: self._client.head_object(Bucket=bucket, Key=key))["ContentLength"])
+        return int(self.call(lambda: self.client.head_object(Bucket=bucket, Key=key))["ContentLength"])
 
     def list(self, bucket: str, prefix: str = "", after: str = "") -> Iterator[ObjectInfo]:
         """See `Objects.list`."""
-        pages = iter(
-            self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix, StartAfter=after)
-        )
-        while (page := self._call(lambda: next(pages, None))) is not None:
+        place = {"Bucket": bucket, "Prefix": prefix} | ({"StartAfter": after} if after else {})
+        pages = iter(self.client.get_paginator("list_objects_v2").paginate(**place))
+        while (page := self.call(lambda: next(pages, None))) is not None:
             for entry in page.get("Contents", ()):
                 yield ObjectInfo(
                     etag=entry["ETag"],
@@ -85,31 +88,38 @@ class S3Objects:
                 )
 
     def create(self, bucket: str, key: str) -> _Writer:
-        """See `Objects.create`.  The object is sent when the writer is closed; a large one in parts, as one upload."""
-        self._call(lambda: self._client.head_bucket(Bucket=bucket), missing=no_such_bucket())
-        return _Writer(lambda file: self._call(lambda: self._client.upload_fileobj(file, bucket, key)))
+        """See `Objects.create`.  A long object is sent in parts, which become one when the writer is closed."""
+        return _Writer(self, {"Bucket": bucket, "Key": key})
 
-    def _call(self, call: Callable[[], _T], missing: ObjectError | None = None) -> _T:
-        """Make a call of the SDK; `missing` is what an answer 404 without words means."""
+    def call(self, call: Callable[[], _T]) -> _T:
+        """Make a call of the SDK; ObjectError for its errors."""
         try:
             return call()
         except self._failures as error:
-            raise self._translate(error, missing or no_such_key()) from None
+            raise _translate(error) from None
 
-    def _translate(self, error: Exception, missing: ObjectError) -> ObjectError:
-        details: dict[str, str] = getattr(error, "response", {}).get("Error", {})
-        code, message = details.get("Code", type(error).__name__), details.get("Message", str(error))
-        known = {"NoSuchBucket": no_such_bucket(), "NoSuchKey": no_such_key(), "404": missing}
-        return known.get(code) or ObjectError(code, f"{message} (Service: Amazon S3; Error Code: {code})")
+
+def _translate(error: Exception) -> ObjectError:
+    details: dict[str, str] = getattr(error, "response", {}).get("Error", {})
+    code, message = details.get("Code", type(error).__name__), details.get("Message", str(error))
+    known = {error.code: error for error in (no_such_bucket(), no_such_key(), no_such_version())}
+    known["404"] = no_such_key()  # an answer to HEAD has no words
+    return known.get(code) or ObjectError(code, f"{message} (Service: Amazon S3; Error Code: {code})")
 
 
 class _Stream(io.RawIOBase):
     """The bytes of an object; a connection that breaks off is opened again where it did, if the object is the same."""
 
-    def __init__(self, objects: S3Objects, bucket: str, key: str, start: int) -> None:
-        self._from = (objects, bucket, key)
+    def __init__(self, objects: S3Objects, place: dict[str, str], start: int) -> None:
+        self._objects = objects
+        self._place = place
         self._at = start
-        self._body, self._etag = objects.get(bucket, key, start, None)
+        try:
+            self._body, self._etag = objects.get(place, start, None)
+        except ObjectError as error:
+            if error.code not in ("InvalidRange", "416"):
+                raise
+            self._body, self._etag = io.BytesIO(), ""  # nothing is left to be read there
 
     def readable(self) -> bool:
         return True
@@ -132,9 +142,8 @@ class _Stream(io.RawIOBase):
 
     def _reopen(self, attempt: int) -> None:
         time.sleep(0.05 * 2**attempt)
-        objects, bucket, key = self._from
         self._body.close()
-        self._body, _ = objects.get(bucket, key, self._at, self._etag)
+        self._body, _ = self._objects.get(self._place, self._at, self._etag)
 
     def close(self) -> None:
         if not self.closed:
@@ -143,26 +152,51 @@ class _Stream(io.RawIOBase):
 
 
 class _Writer:
-    """Bytes kept until they are sent as one object."""
+    """Bytes that become an object: a short one with one request, a long one as an upload of several parts."""
 
-    def __init__(self, send: Callable[[Any], object]) -> None:
-        self._send = send
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115  closed by close or abort
+    def __init__(self, objects: S3Objects, place: dict[str, str]) -> None:
+        self._objects = objects
+        self._place = place
+        self._buffer = bytearray()
+        self._upload: str | None = None
+        self._parts: list[dict[str, Any]] = []
+        self._open = True
 
     def write(self, data: bytes, /) -> int:
-        return self._file.write(data)
+        self._buffer += data
+        while len(self._buffer) >= _PART:
+            self._send()
+        return len(data)
 
     def close(self) -> None:
-        if self._file.closed:
+        if not self._open:
             return
-        try:
-            self._file.seek(0)
-            self._send(self._file)
-        finally:
-            self._file.close()
+        client, call, place = self._objects.client, self._objects.call, self._place
+        if self._upload is None:
+            body = bytes(self._buffer)
+            call(lambda: client.put_object(Body=body, **place))
+        else:
+            if self._buffer:
+                self._send()
+            parts = {"Parts": self._parts}
+            call(lambda: client.complete_multipart_upload(UploadId=self._upload, MultipartUpload=parts, **place))
+        self._open = False
 
     def abort(self) -> None:
-        self._file.close()
+        if self._open and self._upload is not None:
+            client, place = self._objects.client, self._place
+            self._objects.call(lambda: client.abort_multipart_upload(UploadId=self._upload, **place))
+        self._open = False
+
+    def _send(self) -> None:
+        """Send what has been kept as the next part."""
+        client, call, place = self._objects.client, self._objects.call, self._place
+        if self._upload is None:
+            self._upload = call(lambda: client.create_multipart_upload(**place))["UploadId"]
+        body, number = bytes(self._buffer[:_PART]), len(self._parts) + 1
+        sent = call(lambda: client.upload_part(UploadId=self._upload, PartNumber=number, Body=body, **place))
+        self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
+        del self._buffer[:_PART]
 
     def __enter__(self) -> Self:
         return self

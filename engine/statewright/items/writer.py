@@ -135,11 +135,11 @@ class WriterConfig:
         if self.transformation == "NONE" or result.status != "SUCCEEDED" or result.output is None:
             yield encode(result.record())
             return
-        output = decode(result.output) if self.transformation == "FLATTEN" else None
-        if isinstance(output, list):
+        output = decode(result.output)
+        if self.transformation == "FLATTEN" and isinstance(output, list):
             yield from map(encode, output)
         else:
-            yield result.output
+            yield encode(output)
 
 
 def transform(results: Iterable[ChildResult], config: Mapping[str, Json] | None) -> Json:
@@ -300,7 +300,7 @@ class _Parts:
     def abort(self) -> None:
         """Forget the file that is open, if one is."""
         if self._stream is not None:
-            with suppress(OSError):
+            with suppress(ObjectError, OSError):
                 self._stream.abort()
             self._stream = None
 

@@ -1,4 +1,8 @@
-"""CSV: rows of text fields (InputType CSV); the parser is Python's own."""
+"""CSV: rows of text fields (InputType CSV); the parser is Python's own.
+
+As AWS documents it: quotes around fields that contain delimiters, line ends or quotes, which are doubled then; a
+backslash takes the character after it as it is.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +56,8 @@ class _Rows:
     def __init__(self, file: File, delimiter: str, start: int) -> None:
         self.offset = self._row = start
         self._lines = lines(file, start, ends=b"\r\n")
-        self._rows = csv.reader(self._texts(), delimiter=delimiter)
+        csv.field_size_limit(max(csv.field_size_limit(), LONGEST))  # one limit for the process: raised, never lowered
+        self._rows = csv.reader(self._texts(), delimiter=delimiter, escapechar="\\")
 
     def _texts(self) -> Iterator[str]:
         for line, end in self._lines:

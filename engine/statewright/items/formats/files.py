@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from statewright.items.config import ReaderConfig, unreadable
-from statewright.items.formats import csv_rows, json_array, json_lines
+from statewright.items.formats import csv_rows, json_array, json_lines, parquet
 from statewright.items.formats.source import File, Format, Found, Position
 
 __all__ = ["read"]
@@ -24,4 +24,5 @@ _FORMATS: Final[dict[str | None, Format]] = {
     "CSV": csv_rows.read,
     "JSON": json_array.read,
     "JSONL": json_lines.read,
+    "PARQUET": parquet.read,
 }

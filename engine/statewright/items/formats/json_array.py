@@ -19,56 +19,77 @@ from statewright.values import NotJsonError, decode
 __all__ = ["read"]
 
 _SPACE: Final = re.compile(rb"[ \t\n\r]*+")
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 _SCALAR: Final = re.compile(rb'[^\s,\[\]{}":]*+')
-_FLAT: Final = re.compile(rb'(?:[^"\[\]{}]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
-"""What lies between two brackets: other characters and whole strings."""
+_TEXT: Final = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+
+
+def _within(*parts: bytes) -> bytes:
+    """A pattern of what can lie between two brackets: texts, the other `parts`, and whatever is no quote or bracket."""
+    other = rb'[^"\[\]{}]*+'
+    return other + rb"(?:(?:" + rb"|".join([_TEXT, *parts]) + rb")" + other + rb")*+"
+
+
+_BRACKETS: Final = rb"[\[{]%s[\]}]"
+_FLAT: Final = _BRACKETS % _within()
+_DEEPER: Final = _BRACKETS % _within(_FLAT)
+_INSIDE: Final = re.compile(_within(_DEEPER), re.DOTALL)
+"""Up to the next bracket that matters: whole arrays and objects of up to two levels are passed over at once."""
+
+_STRING: Final = re.compile(_TEXT, re.DOTALL)
+_ENDS: Final = {b"[": b"]", b"{": b"}"}
+_BLANK: Final = b" \t\n\r"
 
 
 def read(file: File, config: ReaderConfig, at: Position) -> Iterator[Found]:
-    """The elements of the array.  A position is the offset of the byte after an element."""
-    with closing(open_bytes(file, at or 0)) as stream:
-        text = _Text(stream, at or 0)
+    """The elements of the array, or the members of an object that ItemsPointer leads to.
+
+    An object at the top of the file is refused, as recorded in 2023; ItemsPointer came in 2025, with a documentation
+    that lets Maps have objects.  A position is the array's or object's opening bracket, and the offset of the byte
+    after an element.
+    """
+    opening, start = at or ("", 0)
+    with closing(open_bytes(file, start)) as stream:
+        text, source, first = _Text(stream, start), file.source, at is None
         if at is None:
-            text.skip_mark()
-            for token in config.pointer:
-                _descend(text, token)
-            if text.peek() != b"[":
-                _refuse(text)
-            text.step()
-        source, first = file.source, at is None
-        while (following := text.peek()) != b"]":
-            if not first:
-                if following != b",":
-                    raise text.broken("',' or ']'")
-                text.step()
+            opening = _enter(text, config)
+        ending, key = _ENDS[opening.encode()], None
+        while text.next_in(ending, first):
             first = False
+            if opening == "{":
+                key = _name(text)
             text.peek()
             start, value = text.offset, text.value()
-            yield Found(item(value, start), len(value), text.offset, source)
-        text.step()
+            yield Found(item(value, start), len(value), [opening, text.offset], source, key)
         if not config.pointer and text.peek():
             raise text.broken("the end of the file")
 
 
+def _enter(text: _Text, config: ReaderConfig) -> str:
+    """Move into the array or object that is the data set, and return its bracket."""
+    text.skip_mark()
+    for token in config.pointer:
+        _descend(text, token)
+    opening = text.peek()
+    if opening in (b"", b"]", b"}", b",", b":"):
+        raise text.broken("an array")
+    if opening not in _ENDS or (opening == b"{" and not config.pointer):
+        raise unreadable("Attempting to map over non-iterable node.")
+    text.step()
+    return opening.decode()
+
+
 def _descend(text: _Text, token: str) -> None:
     """Move to the member or element that a reference token names; the first of members with the same name."""
-    opening = text.peek()
-    if opening not in (b"{", b"["):
-        raise unreadable(f"The ItemsPointer leads to nothing: there is no '{token}'.")
-    text.step()
-    closing_bracket, count = (b"}" if opening == b"{" else b"]"), 0
-    while text.peek() != closing_bracket:
-        if count and text.peek() == b",":
-            text.step()
-        elif count:
-            raise text.broken(f"',' or '{closing_bracket.decode()}'")
-        name = _name(text) if opening == b"{" else str(count)
-        if name == token:
-            return
-        text.peek()
-        text.value(keep=False)
-        count += 1
+    opening, count = text.peek(), 0
+    if opening in _ENDS:
+        text.step()
+        while text.next_in(_ENDS[opening], count == 0):
+            name = _name(text) if opening == b"{" else str(count)
+            if name == token:
+                return
+            text.peek()
+            text.value(keep=False)
+            count += 1
     raise unreadable(f"The ItemsPointer leads to nothing: there is no '{token}'.")
 
 
@@ -83,13 +104,6 @@ def _name(text: _Text) -> str:
         return str(decode(name))
     except NotJsonError as error:
         raise unreadable(f"The name at byte {start} is not valid JSON: {error}") from None
-
-
-def _refuse(text: _Text) -> None:
-    """Something that is no array: recorded where it is an object."""
-    if text.peek() in (b"", b"]", b"}", b",", b":"):
-        raise text.broken("an array")
-    raise unreadable("Attempting to map over non-iterable node.")
 
 
 class _Text:
@@ -120,17 +134,30 @@ class _Text:
     def peek(self) -> bytes:
         """The next byte that is no space, and move to it; empty at the end of the file."""
         while True:
+            byte = self._data[self._at : self._at + 1]
+            if byte and byte not in _BLANK:
+                return byte
             match = _SPACE.match(self._data, self._at)
             assert match  # noqa: S101  it matches the empty text
             self._at = match.end()
-            if self._at < len(self._data):
-                return self._data[self._at : self._at + 1]
-            if not self._more(self._at):
+            if self._at == len(self._data) and not self._more(self._at):
                 return b""
 
     def step(self) -> None:
         """Move over one byte, which has been peeked at."""
         self._at += 1
+
+    def next_in(self, ending: bytes, first: bool) -> bool:
+        """Move to the next value in an array or object, over the comma before all but the first; False at the end."""
+        following = self.peek()
+        if following == ending:
+            self.step()
+            return False
+        if not first:
+            if following != b",":
+                raise self.broken(f"',' or '{ending.decode()}'")
+            self.step()
+        return True
 
     def value(self, *, keep: bool = True) -> bytes:
         """Move over the value that begins at the next byte; its text if it is to be kept, else ``b""``.
@@ -154,10 +181,9 @@ class _Text:
         return match[0]
 
     def _container(self, keep: bool) -> bytes:
-        start = scan = self._at
-        depth = 0
+        start, scan, depth = self._at, self._at + 1, 1
         while True:
-            match = _FLAT.match(self._data, scan)
+            match = _INSIDE.match(self._data, scan)
             assert match  # noqa: S101  it matches the empty text
             scan = match.end()
             byte = self._data[scan : scan + 1]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -18,28 +19,30 @@ __all__ = ["BOM", "CHUNK", "LONGEST", "File", "Format", "Found", "Position", "it
 CHUNK: Final = 256 * 1024
 """Bytes asked of a stream at once."""
 
-LONGEST: Final = 16 * 1024 * 1024
-"""Bytes an item may have in its file, so that a file without line ends does not fill the memory."""
+LONGEST: Final = 8 * 1024 * 1024
+"""Bytes an item may have in its file (AWS documentation: 8 MB), so that none can fill the memory."""
 
 BOM: Final = b"\xef\xbb\xbf"
-_GZIP: Final = b"\x1f\x8b"
 
 Position: TypeAlias = Json
 """Where to go on reading: a small JSON value of the format's own; None is the beginning."""
 
 
 class Found(NamedTuple):
-    """An item, about how many bytes its text has, where to go on after it, and what it was read from."""
+    """An item, about how many bytes its text has, where to go on after it, what it was read from, and its key if it is
+    a member of an object.
+    """
 
     payload: Payload
     size: int
     after: Position
     source: str
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A data set in an object.
+    """A data set in an object; of an object with versions, the newest unless one is named.
 
     Example: ``File(objects, "my-bucket", "items.csv").source == "S3://my-bucket/items.csv"``
     """
@@ -47,6 +50,7 @@ class File:
     objects: Objects
     bucket: str
     key: str
+    version: str | None = None
 
     @property
     def source(self) -> str:
@@ -67,23 +71,25 @@ def item(text: bytes, start: int) -> Payload:
 
 
 def open_bytes(file: File, start: int) -> BinaryIO:
-    """The file's bytes from `start` on; of a file packed with gzip, the unpacked bytes.
+    """The file's bytes from `start` on; of a file packed with gzip or Zstandard, the unpacked bytes.
 
-    Whether it is packed is told from its first two bytes, with which no text begins.  A packed file is unpacked from
-    its beginning also when reading goes on in the middle.
+    Whether it is packed is told from its first bytes, with which no text begins.  A packed file is unpacked from its
+    beginning also when reading goes on in the middle.
     """
-    stream = file.objects.open(file.bucket, file.key)
+    stream = file.objects.open(file.bucket, file.key, version=file.version)
     try:
-        head = stream.read(len(_GZIP))
-        if head == _GZIP:
-            return cast(BinaryIO, _Unpacked(_Rejoined(head, stream), start))
+        head = stream.read(max(map(len, _UNPACK)))
+        whole = cast(BinaryIO, _Rejoined(head, stream))
+        for mark, unpack in _UNPACK.items():
+            if head.startswith(mark):
+                return cast(BinaryIO, _Unpacked(unpack(whole), whole, start))
         if start == 0:
-            return cast(BinaryIO, _Rejoined(head, stream))
+            return whole
     except BaseException:
         stream.close()
         raise
     stream.close()
-    return file.objects.open(file.bucket, file.key, start)
+    return file.objects.open(file.bucket, file.key, start, version=file.version)
 
 
 def lines(file: File, start: int, *, ends: bytes = b"\n") -> Generator[tuple[bytes, int], None, None]:
@@ -133,25 +139,54 @@ class _Rejoined(io.RawIOBase):
         return True
 
     def read(self, size: int = -1, /) -> bytes:
-        if self._head:
-            head, self._head = self._head, b""
-            return head + self._stream.read(max(size - len(head), 0))
-        return self._stream.read(size)
+        if not self._head:
+            return self._stream.read(size)
+        if 0 <= size < len(self._head):
+            head, self._head = self._head[:size], self._head[size:]
+            return head
+        head, self._head = self._head, b""
+        return head + self._stream.read(size - len(head) if size >= 0 else -1)
 
     def close(self) -> None:
         self._stream.close()
         super().close()
 
 
-class _Unpacked(gzip.GzipFile):
-    """The unpacked bytes of a packed stream, from an offset on; closes the packed stream too."""
+def _gzip(packed: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=packed, mode="rb"))
 
-    def __init__(self, packed: _Rejoined, start: int) -> None:
+
+def _zstandard(packed: BinaryIO) -> BinaryIO:
+    try:
+        import pyarrow
+    except ImportError:
+        raise unreadable("Files packed with Zstandard need pyarrow: pip install 'statewright[parquet]'") from None
+    return cast(BinaryIO, pyarrow.CompressedInputStream(packed, "zstd"))
+
+
+_UNPACK: Final = {b"\x1f\x8b": _gzip, b"\x28\xb5\x2f\xfd": _zstandard}
+"""The formats of packed files that AWS reads (documentation of ItemReader), by the bytes they begin with."""
+
+
+class _Unpacked(io.RawIOBase):
+    """The unpacked bytes of a packed stream, from an offset on; closes both."""
+
+    def __init__(self, unpacked: BinaryIO, packed: BinaryIO, start: int) -> None:
+        self._unpacked = unpacked
         self._packed = packed
-        super().__init__(fileobj=cast(BinaryIO, packed), mode="rb")
         while start > 0 and (skipped := self.read(min(start, CHUNK))):
             start -= len(skipped)
 
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            return self._unpacked.read(size)
+        except (EOFError, ValueError, zlib.error) as error:
+            raise OSError(f"it cannot be unpacked: {error}") from None
+
     def close(self) -> None:
-        super().close()
+        self._unpacked.close()
         self._packed.close()
+        super().close()

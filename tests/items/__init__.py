@@ -1,0 +1,1 @@
+"""Tests of what a distributed Map reads from and writes to."""
