@@ -322,11 +322,11 @@ def _end_early(
 def _limit_history(turn: Turn) -> None:
     """The event that reaches the limit is the failure itself (measured on AWS: event 25,000 is ExecutionFailed)."""
     limit, length = turn.limits.history_events, turn.event.base + len(turn.history)
-    ends = isinstance(turn.commands[-1] if turn.commands else None, EndExecution)
-    if turn.machine.silent:
+    if length < limit - _NEAR or turn.machine.silent:
         return
-    if turn.frame.id and length > limit - _NEAR:
+    if turn.frame.id:
         turn.pinned = True  # others write, too: from here on it counts where exactly this lands
+    ends = isinstance(turn.commands[-1] if turn.commands else None, EndExecution)
     if length < limit + ends:
         return
     del turn.history[max(limit - 1 - turn.event.base, 0) :]

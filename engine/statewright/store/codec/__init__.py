@@ -18,7 +18,7 @@ from statewright.store.codec.frames import (
 )
 from statewright.store.codec.payloads import OFFLOADED, Incoming, LostPayloadError, Outgoing, Resolve
 from statewright.store.codec.signals import decode_signal, encode_signal
-from statewright.store.codec.steps import decode_events, encode_step, optional
+from statewright.store.codec.steps import decode_events, encode_commit, encode_step, optional
 
 __all__ = [
     "OFFLOADED",
@@ -31,6 +31,7 @@ __all__ = [
     "decode_fork",
     "decode_frame",
     "decode_signal",
+    "encode_commit",
     "encode_execution",
     "encode_fork",
     "encode_frame",
