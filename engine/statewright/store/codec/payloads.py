@@ -56,10 +56,9 @@ class Outgoing:
     Example: ``Outgoing().text("[1]") == "[1]"``, ``Outgoing().text('"' + 9999 * "x" + '"').startswith("@")``
     """
 
-    __slots__ = ("_written", "pack", "texts")
+    __slots__ = ("_written", "texts")
 
     def __init__(self) -> None:
-        self.pack = Encoder(enc_hook=self.detail).encode  # writes the details of an event
         self.texts: dict[str, bytes] = {}
         self._written: dict[str, str] = {}  # the same texts occur several times in one step
 
@@ -90,6 +89,10 @@ class Outgoing:
         written = self.text(text)
         return Ext(0, written[1:].encode()) if written.startswith(_MARK) else written
 
+    def packer(self) -> Callable[[Any], bytes]:
+        """Writes the details of events.  (Not kept: it would hold this object, with all its texts, in a cycle.)"""
+        return Encoder(enc_hook=self.detail).encode
+
     def arguments(self, stored: Container[str] = ()) -> list[str | bytes | int]:
         """The payloads as `keep_payloads` of ``lua/common.lua`` reads them, without the texts of those `stored`."""
         arguments: list[str | bytes | int] = [len(self.texts)]
@@ -105,7 +108,15 @@ class LargePayloadError(Exception):
 class _NothingLarge(Outgoing):
     """Stays empty, so that one object serves the many calls that refer to no large payload."""
 
-    __slots__ = ()
+    __slots__ = ("_packer",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._packer = super().packer()
+
+    def packer(self) -> Callable[[Any], bytes]:
+        """Always the same."""
+        return self._packer
 
     def text(self, text: str) -> str:
         """A short text, as it is; LargePayloadError for another."""

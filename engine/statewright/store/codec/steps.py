@@ -49,7 +49,7 @@ def encode_step(step: Step, out: Outgoing) -> list[str | bytes | int]:
 
     Raises ValueError if a payload is not JSON, TypeError if history details hold what cannot be stored.
     """
-    frame, pack = step.frame, out.pack
+    frame, pack = step.frame, out.packer()
     arguments: list[str | bytes | int] = [
         encode_frame(frame, out),
         frame.phase,
