@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 OFFLOADED: Final = 2048
-"""Payloads of so many bytes of UTF-8 or more are stored apart.  Measured (README, "Large payloads"): from here on a
-reference is cheaper for worker and server than three copies, already at the first transition."""
+"""Payloads of so many bytes of UTF-8 or more are stored apart.  Measured (README, "Large payloads"): from here
+on that is cheaper for worker and server even in an execution of a single state."""
 
 _SHORT: Final = OFFLOADED // 4
 """A text of fewer characters cannot have so many bytes."""
