@@ -364,9 +364,11 @@ def _limit_history(turn: Turn) -> None:
     express = turn.execution.type == "EXPRESS"
     limit = turn.limits.express_history_events if express else turn.limits.history_events
     length = turn.event.base + len(turn.history)
-    ends = isinstance(turn.commands[-1] if turn.commands else None, EndExecution)
-    if turn.frame.id and length > limit - _NEAR:
+    if length < limit - _NEAR:
+        return
+    if turn.frame.id:
         turn.pinned = True  # others write, too: from here on it counts where exactly this lands
+    ends = isinstance(turn.commands[-1] if turn.commands else None, EndExecution)
     if length < limit + ends:
         return
     del turn.history[max(limit - 1 - turn.event.base, 0) :]

@@ -68,6 +68,12 @@ def test_the_first_command(checkout: Shell) -> None:
     assert '"collectedBy": "van 7"' in done.stdout
 
 
+def test_the_profiles(checkout: Shell) -> None:
+    done = run(checkout, "bash", "-euc", f"PATH=$PWD/.venv/bin:$PATH; {block('bash', 'twice.asl.yaml')}")
+    assert done.stdout == "exit code 1\n150000\n"
+    assert "States.DataLimitExceeded: The state/task 'Twice' returned a result" in done.stderr
+
+
 def test_the_program(checkout: Shell) -> None:
     done = run(checkout, sys.executable, "-c", block("python", "charge-card"))
     assert (done.stdout, done.stderr) == ("SUCCEEDED\n", "")

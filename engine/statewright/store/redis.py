@@ -11,7 +11,6 @@ import hashlib
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from typing import Any
 
 from statewright.errors import StatewrightError
@@ -118,7 +117,7 @@ class RedisStore(MapRuns):
 
     async def commit(self, commit: Commit) -> Committed:
         """See `Store.commit`.  The call takes its place in the pipeline before anything is awaited."""
-        key, out = self._key(commit.execution), Outgoing()
+        key = self._key(commit.execution)
         head: list[Argument] = [
             commit.execution,
             commit.frame_id,
@@ -131,9 +130,12 @@ class RedisStore(MapRuns):
             commit.keep_ms,
             int(commit.requeue),
         ]
-        step = codec.encode_step(commit.step, out)
-        arguments = head + out.arguments(partial(self._is_stored, commit.execution)) + step
-        self._remember(commit.execution, out)
+        step, out = codec.encode_commit(commit.step)
+        if out.texts:
+            arguments = [*head, *out.arguments(self._stored_of(commit.execution, out)), *step]
+            self._remember(commit.execution, out)
+        else:
+            arguments = [*head, 0, *step]
         items = self._send_items(commit)
         frame = (commit.execution, commit.frame_id)
         before = self._last_commit.get(frame)
@@ -159,8 +161,9 @@ class RedisStore(MapRuns):
                 del self._last_commit[frame]
         return Committed(outcome.decode(), base, now, inbox)
 
-    def _is_stored(self, execution: str, content_hash: str) -> bool:
-        return self._stored.get((execution, content_hash)) is not None
+    def _stored_of(self, execution: str, out: Outgoing) -> list[str]:
+        """Those of the payloads that are taken to be stored."""
+        return [content_hash for content_hash in out.texts if self._stored.get((execution, content_hash))]
 
     def _remember(self, execution: str, out: Outgoing) -> None:
         """From now on the payloads are taken to be stored; a script that misses one says so."""

@@ -19,7 +19,7 @@ from statewright.store.codec.frames import (
 from statewright.store.codec.payloads import OFFLOADED, Incoming, LostPayloadError, Outgoing, Resolve
 from statewright.store.codec.runs import decode_link, decode_map_run, encode_link
 from statewright.store.codec.signals import decode_signal, encode_signal
-from statewright.store.codec.steps import decode_events, encode_step, optional
+from statewright.store.codec.steps import decode_events, encode_commit, encode_step, optional
 
 __all__ = [
     "OFFLOADED",
@@ -35,6 +35,7 @@ __all__ = [
     "decode_link",
     "decode_map_run",
     "decode_signal",
+    "encode_commit",
     "encode_execution",
     "encode_fork",
     "encode_frame",

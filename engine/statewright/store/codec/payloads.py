@@ -7,20 +7,32 @@ details of history events, where other texts stand too, it is a msgpack extensio
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Any, Final, TypeAlias
 
-from msgspec.msgpack import Ext
+from msgspec.msgpack import Encoder, Ext
 
 from statewright.errors import StatewrightError
 from statewright.values import Payload
 
-__all__ = ["OFFLOADED", "Incoming", "LostPayloadError", "Outgoing", "Resolve"]
+__all__ = [
+    "NOTHING_LARGE",
+    "OFFLOADED",
+    "Incoming",
+    "LargePayloadError",
+    "LostPayloadError",
+    "Outgoing",
+    "Resolve",
+    "detail_hook",
+]
 
 OFFLOADED: Final = 2048
-"""Payloads of so many bytes of UTF-8 or more are stored apart.  Measured (README, "Large payloads"): from here on a
-reference is cheaper for worker and server than three copies, already at the first transition."""
+"""Payloads of so many bytes of UTF-8 or more are stored apart.  Measured (README, "Large payloads"): from here
+on that is cheaper for worker and server even in an execution of a single state."""
+
+_SHORT: Final = OFFLOADED // 4
+"""A text of fewer characters cannot have so many bytes."""
 
 _MARK: Final = "@"
 
@@ -56,7 +68,7 @@ class Outgoing:
 
     def text(self, text: str) -> str:
         """What is to be written for a JSON text: itself, or the reference to it."""
-        if not self._apart or len(text) * 4 < OFFLOADED:
+        if len(text) < _SHORT or not self._apart:
             return text
         written = self._written.get(text)
         if written is None:
@@ -75,15 +87,49 @@ class Outgoing:
         """What is to be written for a payload in the details of an event; TypeError for what cannot be stored."""
         if not isinstance(value, Payload):
             raise TypeError(f"a {type(value).__name__} cannot be stored")
-        written = self.text(value.text)
+        text = value.text
+        if len(text) < _SHORT:
+            return text
+        written = self.text(text)
         return Ext(0, written[1:].encode()) if written.startswith(_MARK) else written
 
-    def arguments(self, stored: Callable[[str], bool] = lambda _: False) -> list[str | bytes | int]:
+    def packer(self) -> Callable[[Any], bytes]:
+        """Writes the details of events.  (Not kept: it would hold this object, with all its texts, in a cycle.)"""
+        return Encoder(enc_hook=self.detail).encode
+
+    def arguments(self, stored: Container[str] = ()) -> list[str | bytes | int]:
         """The payloads as `keep_payloads` of ``lua/common.lua`` reads them, without the texts of those `stored`."""
         arguments: list[str | bytes | int] = [len(self.texts)]
         for content_hash, text in self.texts.items():
-            arguments += (content_hash, "" if stored(content_hash) else text)
+            arguments += (content_hash, "" if content_hash in stored else text)
         return arguments
+
+
+class LargePayloadError(Exception):
+    """`NOTHING_LARGE` met a payload that may have to be stored apart."""
+
+
+class _NothingLarge(Outgoing):
+    """Stays empty, so that one object serves the many calls that refer to no large payload."""
+
+    __slots__ = ("_packer",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._packer = super().packer()
+
+    def packer(self) -> Callable[[Any], bytes]:
+        """Always the same."""
+        return self._packer
+
+    def text(self, text: str) -> str:
+        """A short text, as it is; LargePayloadError for another."""
+        if len(text) < _SHORT:
+            return text
+        raise LargePayloadError
+
+
+NOTHING_LARGE: Final = _NothingLarge()
 
 
 class Incoming:

@@ -22,11 +22,11 @@ from statewright.model import (
 )
 from statewright.recovery import error_output
 from statewright.store.codec.frames import encode_fork, encode_frame
-from statewright.store.codec.payloads import Outgoing, Resolve, detail_hook
+from statewright.store.codec.payloads import NOTHING_LARGE, LargePayloadError, Outgoing, Resolve, detail_hook
 from statewright.store.codec.runs import encode_map_run
 from statewright.values import encode
 
-__all__ = ["decode_events", "encode_step", "optional"]
+__all__ = ["decode_events", "encode_commit", "encode_step", "optional"]
 
 
 def decode_events(
@@ -48,12 +48,21 @@ def _place(event: HistoryEvent) -> str:
     return follows if event.at is None else f"{follows}@{event.at}"
 
 
+def encode_commit(step: Step) -> tuple[list[str | bytes | int], Outgoing]:
+    """A step as `encode_step` writes it, and the payloads it refers to."""
+    try:
+        return encode_step(step, NOTHING_LARGE), NOTHING_LARGE
+    except LargePayloadError:
+        out = Outgoing()
+        return encode_step(step, out), out
+
+
 def encode_step(step: Step, out: Outgoing) -> list[str | bytes | int]:
     """A step as the arguments that ``lua/apply.lua`` reads.
 
     Raises ValueError if a payload is not JSON, TypeError if history details hold what cannot be stored.
     """
-    frame, pack = step.frame, msgspec.msgpack.Encoder(enc_hook=out.detail).encode
+    frame, pack = step.frame, out.packer()
     arguments: list[str | bytes | int] = [
         encode_frame(frame, out),
         frame.phase,
