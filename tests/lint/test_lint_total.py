@@ -58,7 +58,7 @@ FULL = {
 def check(value: Json) -> None:
     """Lint and draw a document."""
     source = load(json.dumps(value), syntax="json")
-    problems = [*lint(source, "STANDARD"), *lint(source, "EXPRESS")]
+    problems = [*lint(source, "STANDARD"), *lint(source, "EXPRESS", "aws")]
     assert all(problem.line >= 1 and problem.column >= 1 for problem in problems)
     mermaid(source.value)
     dot(source.value)

@@ -119,17 +119,6 @@ def expression_syntax(definition: Definition) -> Iterator[Finding]:
                         yield Finding(place, message, error.message, offset=offset)
 
 
-@rule("NOT_ON_AWS", "info", "AWS does not have this query language")
-def not_on_aws(definition: Definition) -> Iterator[Finding]:
-    """JMESPath is an addition of this engine; reported where it is asked for."""
-    owners = [(scope.pointer, scope.value) for scope in definition.scopes]
-    owners += [(state.pointer, state.value) for state in definition.states]
-    for pointer, value in owners:
-        if value.get("QueryLanguage") == "JMESPath":
-            message = "The query language JMESPath is not available on AWS"
-            yield Finding((*pointer, "QueryLanguage"), message)
-
-
 @rule("EXPRESSION_IN_JSONPATH", "warning", "a state in JSONPath has an expression, which it does not evaluate")
 def expression_in_jsonpath(definition: Definition) -> Iterator[Finding]:
     for state in definition.states:
@@ -139,3 +128,16 @@ def expression_in_jsonpath(definition: Definition) -> Iterator[Finding]:
                     if source(text) is not None:
                         hint = 'set "QueryLanguage": "JSONata" for the state'
                         yield Finding(place, "This is taken as text: the state's query language is JSONPath", hint)
+
+
+@rule("TEMPLATE_NAME_IN_EXPRESSIONS", "warning", "a name ends in .$ where paths are not evaluated")
+def template_name_in_expressions(definition: Definition) -> Iterator[Finding]:
+    """Payload templates belong to JSONPath; elsewhere the two characters become part of the name."""
+    for state in definition.states:
+        for pointer, value in parts(state) if state.language != "JSONPath" else ():
+            for field in ("Arguments", "Output", "Assign", "ItemSelector", "BatchInput"):
+                for place, _ in strings(value.get(field), (*pointer, field)):
+                    name = place[-1]
+                    if isinstance(name, str) and name.endswith(".$"):
+                        message = f"'{name}' is not evaluated: the state's query language is {state.language}"
+                        yield Finding(place, message, f'write "{name[:-2]}": "{{% … %}}"', key=True)
