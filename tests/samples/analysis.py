@@ -1,0 +1,223 @@
+"""Reads from a definition what its input and the results of its tasks have to look like, so that all its paths lead
+somewhere: the needs of a state's output are followed back to where the data comes from."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.samples.decisions import ABSENT, conditions, decide
+from tests.samples.need import Need
+
+from statewright.lang.intrinsic_parser import Argument, Invocation, parse_invocation
+from statewright.lang.jsonpath import Path, compile_path
+from statewright.lang.scope import MISSING
+from statewright.lang.segments import Member
+from statewright.values import Json
+
+_ROUNDS = 3
+_FIRST_IS_ARRAY = ("ArrayPartition", "ArrayContains", "ArrayGetItem", "ArrayLength", "ArrayUnique")
+_VALUES = {
+    "StringToJson": "{}",
+    "Base64Decode": base64.b64encode(b"text").decode(),
+    "JsonMerge": {},
+    "MathAdd": 1,
+    "MathRandom": 1,
+    "ArrayRange": 1,
+}
+_SETTINGS = {
+    "SecondsPath": 5,
+    "TimestampPath": "2030-01-01T00:00:00Z",
+    "TimeoutSecondsPath": 60,
+    "HeartbeatSecondsPath": 5,
+    "MaxConcurrencyPath": 5,
+}
+
+
+@dataclass
+class Findings:
+    """What a definition needs: of its input, of each variable, of the result of each Task, of the items read by Maps."""
+
+    input: Need = field(default_factory=Need)
+    variables: dict[str, Need] = field(default_factory=dict)
+    results: dict[str, Need] = field(default_factory=dict)
+    datasets: dict[str, Need] = field(default_factory=dict)
+
+    def place(self, path: Path, dollar: Need, item: Need) -> Need:
+        """Where a path leads: `dollar` is what $ stands for, `item` the item of the Map around."""
+        if path.root == "$":
+            return dollar.at(path.segments)
+        if path.root != "$$":
+            return self.variables.setdefault(path.root[1:], Need()).at(path.segments)
+        names = [segment.name if isinstance(segment, Member) else "" for segment in path.segments]
+        if names[:2] == ["Execution", "Input"]:
+            return self.input.at(path.segments[2:])
+        return item.at(path.segments[3:]) if names[:3] == ["Map", "Item", "Value"] else Need()
+
+
+def analyse(definition: dict[str, Any]) -> Findings:
+    """The needs of a definition in JSONPath.
+
+    Example: ``analyse(definition).input.make()``
+    """
+    findings = Findings()
+    for _ in range(_ROUNDS):
+        findings.input.merge(_Scope(findings, definition, Need(), Need()).needs)
+    return findings
+
+
+class _Scope:
+    """One machine: `needs` of the data between its states, which also is its input; `out`: what is made of its end."""
+
+    def __init__(self, findings: Findings, machine: dict[str, Any], out: Need, item: Need) -> None:
+        self.findings, self.item = findings, item
+        self.needs = Need()
+        self.states: dict[str, Any] = {
+            name: state for name, state in machine["States"].items() if isinstance(state, dict)
+        }
+        paths = machine.get("QueryLanguage", machine["States"].get("QueryLanguage", "JSONPath")) == "JSONPath"
+        for _ in range(_ROUNDS if paths else 0):
+            for name, state in self.states.items():
+                if state["Type"] == "Choice":
+                    self._choose(name)
+            for name, state in self.states.items():
+                self._state(name, state, out)
+
+    def _state(self, name: str, state: dict[str, Any], out: Need) -> None:
+        ends = state["Type"] == "Succeed" or state.get("End")
+        effective = self._seen(self.needs, state.get("InputPath", "$"))
+        document = Need()
+        _put(document, state.get("OutputPath", "$"), out if ends else self.needs)
+        wanted = self._seen(document, state.get("ResultPath", "$"))
+        if ends:
+            self.needs.merge(self._seen(document, "$"))
+        for name_, value in _SETTINGS.items():
+            if name_ in state:
+                self._set(self._find(state[name_], effective), value)
+        for name_ in ("ErrorPath", "CausePath"):
+            if name_ in state:
+                self._read(state[name_], effective, Need())
+        kind = {"Pass": self._pass, "Task": self._task, "Parallel": self._parallel, "Map": self._map}.get(state["Type"])
+        if kind:
+            kind(name, state, effective, wanted)
+        for path, expression in _template(state.get("Assign")):
+            want = self.findings.variables.setdefault(path[0].name, Need()).at(path[1:])
+            self._read(expression, self.findings.results.get(name, effective), want)
+
+    # -- the types ----------------------------------------------------------------------------------------------------
+    def _pass(self, name: str, state: dict[str, Any], effective: Need, wanted: Need) -> None:
+        if "Parameters" in state:
+            self._fill(state["Parameters"], effective, wanted)
+        elif "Result" not in state:
+            effective.merge(wanted)
+
+    def _task(self, name: str, state: dict[str, Any], effective: Need, wanted: Need) -> None:
+        self._fill(state.get("Parameters"), effective, Need())
+        raw = self.findings.results.setdefault(name, Need())
+        self._select(state, raw, wanted)
+
+    def _parallel(self, name: str, state: dict[str, Any], effective: Need, wanted: Need) -> None:
+        raw = Need()
+        self._select(state, raw, wanted)
+        for branch in state["Branches"]:
+            inner = _Scope(self.findings, branch, raw.each(), self.item).needs
+            self._hand_in(state.get("Parameters"), effective, inner, effective, self.item)
+
+    def _map(self, name: str, state: dict[str, Any], effective: Need, wanted: Need) -> None:
+        raw = Need()
+        self._select(state, raw, wanted)
+        if "ItemReader" in state:
+            self._fill(state["ItemReader"].get("Parameters"), effective, Need())
+            items = self.findings.datasets.setdefault(name, Need())
+        else:
+            items = self._find(state.get("ItemsPath", "$"), effective).each()
+        selector = state.get("ItemSelector", state.get("Parameters"))
+        machine = state.get("ItemProcessor") or state["Iterator"]
+        inner = _Scope(self.findings, machine, raw.each(), items).needs
+        if "ItemBatcher" in state:
+            batch, inner = inner, Need()
+            inner.merge(batch.members.get("Items", Need()).each())
+        self._hand_in(selector, effective, inner, items, items)
+
+    def _hand_in(self, template: Json, effective: Need, inner: Need, whole: Need, item: Need) -> None:
+        """Follow what an inner machine needs back through the template that makes its input; without one, to `whole`."""
+        if template is None:
+            whole.merge(inner)
+            return
+        outer, self.item = self.item, item
+        self._fill(template, effective, inner)
+        self.item = outer
+
+    def _select(self, state: dict[str, Any], raw: Need, wanted: Need) -> None:
+        if "ResultSelector" in state:
+            self._fill(state["ResultSelector"], raw, wanted)
+        else:
+            raw.merge(wanted)
+
+    # -- the expressions ----------------------------------------------------------------------------------------------
+    def _seen(self, need: Need, path: str | None) -> Need:
+        """The part of `need` at a path; null is a place of its own."""
+        return Need() if path is None else self._find(path, need)
+
+    def _find(self, text: str, dollar: Need) -> Need:
+        return self.findings.place(compile_path(text), dollar, self.item)
+
+    def _fill(self, template: Json, dollar: Need, wanted: Need) -> None:
+        """Follow what is wanted of a template's result back to the paths in it."""
+        for path, expression in _template(template):
+            self._read(expression, dollar, wanted.at(path))
+
+    def _read(self, expression: str, dollar: Need, wanted: Need) -> None:
+        if expression.startswith("States."):
+            self._argument(parse_invocation(expression), dollar, MISSING)
+        else:
+            self._find(expression, dollar).merge(wanted)
+
+    def _argument(self, argument: Argument, dollar: Need, value: Json) -> None:
+        if isinstance(argument, Path):
+            self._set(self.findings.place(argument, dollar, self.item), value)
+        elif isinstance(argument, Invocation):
+            function = argument.name.removeprefix("States.")
+            for place, inner in enumerate(argument.arguments):
+                if place == 0 and function in _FIRST_IS_ARRAY and isinstance(inner, Path):
+                    self.findings.place(inner, dollar, self.item).each()
+                else:
+                    self._argument(inner, dollar, 1 if function == "ArrayGetItem" else _VALUES.get(function, MISSING))
+
+    @staticmethod
+    def _set(place: Need, value: Json) -> None:
+        if place.value is MISSING and not place.members and place.element is None:
+            place.value = value
+
+    def _choose(self, name: str) -> None:
+        """Let the data be such that the Choice goes where it should."""
+        rule = decide(name, self.states)
+        effective = self._seen(self.needs, self.states[name].get("InputPath", "$"))
+        wishes = list(conditions(rule)) if rule else []
+        for other in () if rule else self.states[name]["Choices"]:
+            wishes += conditions(other, truth=False)
+        for path, value in wishes:
+            place = self.findings.place(path, effective, self.item)
+            place.absent = value is ABSENT
+            place.value = MISSING if value is ABSENT else value
+
+
+def _put(need: Need, path: str | None, part: Need) -> None:
+    """Let `part` be what is found at a path of names."""
+    segments = compile_path(path).segments if path is not None else ()
+    if path is not None and all(isinstance(segment, Member) for segment in segments):
+        need.at(segments).merge(part)
+
+
+def _template(template: Json, path: tuple[Member, ...] = ()) -> Iterator[tuple[tuple[Member, ...], str]]:
+    """Where in the result, and which expression, for every field of a payload template that has one."""
+    if isinstance(template, list):
+        for member in template:
+            yield from _template(member, path)
+    for name, value in template.items() if isinstance(template, dict) else ():
+        if name.endswith(".$") and isinstance(value, str):
+            yield (*path, Member(name[:-2])), value
+        else:
+            yield from _template(value, (*path, Member(name)))

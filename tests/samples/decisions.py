@@ -1,0 +1,90 @@
+"""Where Choice states should go, and what the data has to be for that.
+
+Of the ways that come to a good end without meeting the Choice again, the one past the most states is taken; so a loop
+that polls is left at once, and as much as possible of a definition runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from statewright.lang.jsonpath import Path, compile_path
+from statewright.lang.scope import MISSING
+from statewright.values import Json
+
+_LATER, _EARLIER = "2030-01-02T00:00:00Z", "2030-01-01T00:00:00Z"
+_TYPES: dict[str, tuple[Json, Json]] = {
+    "IsNull": (None, "text"),
+    "IsNumeric": (1, "text"),
+    "IsString": ("text", 1),
+    "IsBoolean": (True, "text"),
+    "IsTimestamp": (_EARLIER, "text"),
+}
+ABSENT = object()
+"""Stands for: nothing may be there."""
+
+
+def decide(name: str, states: dict[str, Any]) -> dict[str, Any] | None:
+    """The rule that a Choice state should follow; None for its Default."""
+    state = states[name]
+    best, best_score = None, (-1, 0)
+    rules = [*state["Choices"], *([{"Next": state["Default"]}] if "Default" in state else [])]
+    for place, rule in enumerate(rules):
+        reached = _reached(rule["Next"], states, without=name)
+        good = any(states[to].get("Type") == "Succeed" or states[to].get("End") for to in reached)
+        score = (len(reached) if good else 0, -place)
+        if score > best_score:
+            best, best_score = rule, score
+    return best if best in state["Choices"] else None
+
+
+def _reached(start: str, states: dict[str, Any], without: str) -> set[str]:
+    """The states that can be reached from `start` while nothing fails, without passing through one of them."""
+    found: set[str] = set()
+    pending = [start]
+    while pending:
+        name = pending.pop()
+        if name in found or name == without or name not in states:
+            continue
+        found.add(name)
+        state = states[name]
+        pending += [row["Next"] for row in (state, *state.get("Choices", [])) if "Next" in row]
+        pending += [state["Default"]] if "Default" in state else []
+    return found
+
+
+def conditions(rule: dict[str, Any], truth: bool = True) -> Iterator[tuple[Path, Json]]:
+    """Paths and the values with which a rule holds (or does not); ABSENT where there must be none."""
+    if "Not" in rule:
+        yield from conditions(rule["Not"], not truth)
+        return
+    for connective, all_of in (("And", truth), ("Or", not truth)):
+        if connective in rule:
+            for part in rule[connective] if all_of else rule[connective][:1]:
+                yield from conditions(part, truth)
+            return
+    path = compile_path(rule["Variable"])
+    for operator, operand in rule.items():
+        if operator.endswith("Path"):
+            yield path, 1
+            yield compile_path(operand), 1 if truth == operator.endswith("EqualsPath") else 2
+        elif operator not in ("Variable", "Next", "Comment"):
+            yield path, _value(operator, operand, truth)
+
+
+def _value(operator: str, operand: Json, truth: bool) -> Json:
+    if operator == "IsPresent":
+        return MISSING if operand == truth else ABSENT
+    if operator in _TYPES:
+        return _TYPES[operator][0 if operand == truth else 1]
+    if operator.startswith("Boolean"):
+        return operand == truth
+    if operator.startswith("Numeric"):
+        step = {"NumericLessThan": -1, "NumericGreaterThan": 1}.get(operator, 0)
+        other = {"NumericLessThan": 0, "NumericGreaterThan": 0, "NumericGreaterThanEquals": -1}.get(operator, 1)
+        return operand + (step if truth else other)
+    if operator.startswith("Timestamp"):
+        return operand if operator.endswith("Equals") == truth else (_EARLIER if "Less" in operator else _LATER)
+    text = str(operand).replace("*", "x") if operator == "StringMatches" else str(operand)
+    return text if truth else f"not {text}"
