@@ -20,7 +20,6 @@ from statewright.values import Json
 _ROUNDS = 3
 _FIRST_IS_ARRAY = ("ArrayPartition", "ArrayContains", "ArrayGetItem", "ArrayLength", "ArrayUnique")
 _VALUES = {
-    "StringToJson": "{}",
     "Base64Decode": base64.b64encode(b"text").decode(),
     "JsonMerge": {},
     "MathAdd": 1,
@@ -171,7 +170,10 @@ class _Scope:
 
     def _read(self, expression: str, dollar: Need, wanted: Need) -> None:
         if expression.startswith("States."):
-            self._argument(parse_invocation(expression), dollar, MISSING)
+            call = parse_invocation(expression)
+            self._argument(call, dollar, MISSING)
+            if call.name == "States.StringToJson" and isinstance(call.arguments[0], Path):
+                self.findings.place(call.arguments[0], dollar, self.item).text().merge(wanted)
         else:
             self._find(expression, dollar).merge(wanted)
 
@@ -192,16 +194,19 @@ class _Scope:
             place.value = value
 
     def _choose(self, name: str) -> None:
-        """Let the data be such that the Choice goes where it should."""
-        rule = decide(name, self.states)
+        """Let the data be such that the Choice goes where it should: the rules before that do not hold."""
+        chosen = decide(name, self.states)
         effective = self._seen(self.needs, self.states[name].get("InputPath", "$"))
-        wishes = list(conditions(rule)) if rule else []
-        for other in () if rule else self.states[name]["Choices"]:
-            wishes += conditions(other, truth=False)
-        for path, value in wishes:
-            place = self.findings.place(path, effective, self.item)
-            place.absent = value is ABSENT
-            place.value = MISSING if value is ABSENT else value
+        for rule in self.states[name]["Choices"]:
+            for path, value in conditions(rule, truth=rule is chosen):
+                place = self.findings.place(path, effective, self.item)
+                place.absent = value is ABSENT
+                if rule is chosen:
+                    place.value = MISSING if value is ABSENT else value
+                elif value is not ABSENT:
+                    place.fallback = value
+            if rule is chosen:
+                break
 
 
 def _put(need: Need, path: str | None, part: Need) -> None:

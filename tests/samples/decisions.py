@@ -61,8 +61,9 @@ def conditions(rule: dict[str, Any], truth: bool = True) -> Iterator[tuple[Path,
         return
     for connective, all_of in (("And", truth), ("Or", not truth)):
         if connective in rule:
-            for part in rule[connective] if all_of else rule[connective][:1]:
-                yield from conditions(part, truth)
+            for part in rule[connective][:-1]:
+                yield from conditions(part, truth if all_of else not truth)
+            yield from conditions(rule[connective][-1], truth)
             return
     path = compile_path(rule["Variable"])
     for operator, operand in rule.items():

@@ -6,14 +6,17 @@ from collections.abc import Iterable
 
 from statewright.lang.scope import MISSING
 from statewright.lang.segments import Call, Index, Member, Segment
-from statewright.values import Json
+from statewright.values import Json, encode
 
 _DEPTH = 12
 """How deep needs are merged: a loop in a definition may ask for a part of itself."""
 
 
 class Need:
-    """A place in the data: the members or elements asked for, or the value it should have.
+    """A place in the data: what is asked for there.
+
+    Members or elements; or the `value` it should have; or a JSON text, with what is asked for in its `document`; or, if
+    none of these, a `fallback`.  Nothing at all where it should be `absent`.
 
     Example: ``need.at(compile_path("$.order.items[*].price").segments).value = 3``
     """
@@ -23,6 +26,8 @@ class Need:
         self.element: Need | None = None
         self.count = 2
         self.value: Json = MISSING
+        self.fallback: Json = MISSING
+        self.document: Need | None = None
         self.absent = False
 
     def at(self, segments: Iterable[Segment]) -> Need:
@@ -44,6 +49,11 @@ class Need:
         self.element = self.element or Need()
         return self.element
 
+    def text(self) -> Need:
+        """What is asked for in the JSON text that this is."""
+        self.document = self.document or Need()
+        return self.document
+
     def merge(self, other: Need, depth: int = _DEPTH) -> None:
         """Want what `other` wants, too; what is wanted here already is preferred."""
         if depth == 0 or other is self:
@@ -53,9 +63,11 @@ class Need:
         if other.element is not None:
             self.count = max(self.count, other.count)
             self.each().merge(other.element, depth - 1)
+        if other.document is not None:
+            self.text().merge(other.document, depth - 1)
         self.absent = self.absent or other.absent
-        if self.value is MISSING:
-            self.value = other.value
+        self.value = other.value if self.value is MISSING else self.value
+        self.fallback = other.fallback if self.fallback is MISSING else self.fallback
 
     def make(self, name: str = "text", depth: int = _DEPTH) -> Json:
         """An example: the value given, or objects and arrays with all that is asked for; else the text `name`."""
@@ -65,4 +77,6 @@ class Need:
             return {key: member.make(key, depth - 1) for key, member in self.members.items() if not member.absent}
         if self.element is not None:
             return [self.element.make(name, depth - 1) for _ in range(self.count)]
-        return name
+        if self.document is not None:
+            return encode(self.document.make(name, depth - 1))
+        return name if self.fallback is MISSING else self.fallback

@@ -33,7 +33,8 @@ async def run(sample: Sample, store: str) -> Outcome:
     Example: ``(await run(sample, url)).status == "SUCCEEDED"``
     """
     states = _count(sample.definition)
-    async with _engine(sample, store) as engine:
+    clock = VirtualClock()
+    async with _engine(sample, store, clock) as engine:
         try:
             await engine.deploy(sample.definition, name=_machine(sample), type=sample.type)
         except InvalidDefinitionError as error:
@@ -42,9 +43,10 @@ async def run(sample: Sample, store: str) -> Outcome:
             return Outcome("WAITING", 0, states, 0, str(error))
         arn = (await engine.start(_machine(sample), sample.input)).arn
         worker = engine.new_worker()
-        await worker.run_until_idle()
+        await worker.run_until_idle(until=clock())
         while await _do_activities(engine, sample):
-            await worker.run_until_idle()
+            await worker.run_until_idle(until=clock())
+        await worker.run_until_idle()
         await worker.stop(0)
         found = await engine.describe(arn)
         history = await engine.history(arn)
@@ -56,9 +58,7 @@ async def run(sample: Sample, store: str) -> Outcome:
 
 
 @asynccontextmanager
-async def _engine(sample: Sample, store: str) -> AsyncIterator[AsyncEngine]:
-    clock = VirtualClock()
-
+async def _engine(sample: Sample, store: str, clock: VirtualClock) -> AsyncIterator[AsyncEngine]:
     async def stand_in(_input: Json, context: TaskContext) -> Json:
         result = sample.results.get(context.state, {})
         if context.task_token is not None:
