@@ -7,10 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
+from statewright.store import start_embedded, stop_embedded
 from tests.samples.runner import Outcome, run
 from tests.samples.sample import Sample, samples
-
-from statewright.store import start_embedded, stop_embedded
 
 
 async def main(words: list[str]) -> int:
@@ -21,7 +20,7 @@ async def main(words: list[str]) -> int:
         try:
             for sample in samples():
                 if not words or any(word in sample.name for word in words):
-                    rows.append((sample, await run(sample, url)))
+                    rows.append((sample, await run(sample, url, Path(folder) / "objects" / str(len(rows)))))
         finally:
             await stop_embedded(Path(folder))
     width = max((len(sample.name) for sample, _ in rows), default=0)

@@ -8,14 +8,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.samples.decisions import ABSENT, conditions, decide
-from tests.samples.need import Need
-
 from statewright.lang.intrinsic_parser import Argument, Invocation, parse_invocation
 from statewright.lang.jsonpath import Path, compile_path
 from statewright.lang.scope import MISSING
 from statewright.lang.segments import Member
 from statewright.values import Json
+from tests.samples.decisions import ABSENT, conditions, decide
+from tests.samples.need import Need
 
 _ROUNDS = 3
 _FIRST_IS_ARRAY = ("ArrayPartition", "ArrayContains", "ArrayGetItem", "ArrayLength", "ArrayUnique")
@@ -37,7 +36,7 @@ _SETTINGS = {
 
 @dataclass
 class Findings:
-    """What a definition needs: of its input, of each variable, of the result of each Task, of the items read by Maps."""
+    """What a definition needs: of its input, variables, results of Tasks, items read by Maps."""
 
     input: Need = field(default_factory=Need)
     variables: dict[str, Need] = field(default_factory=dict)
@@ -98,6 +97,8 @@ class _Scope:
         for name_ in ("ErrorPath", "CausePath"):
             if name_ in state:
                 self._read(state[name_], effective, Need())
+        if state["Type"] in ("Wait", "Choice") and "OutputPath" in state:
+            effective.merge(document)
         kind = {"Pass": self._pass, "Task": self._task, "Parallel": self._parallel, "Map": self._map}.get(state["Type"])
         if kind:
             kind(name, state, effective, wanted)
@@ -141,7 +142,7 @@ class _Scope:
         self._hand_in(selector, effective, inner, items, items)
 
     def _hand_in(self, template: Json, effective: Need, inner: Need, whole: Need, item: Need) -> None:
-        """Follow what an inner machine needs back through the template that makes its input; without one, to `whole`."""
+        """Follow the needs of an inner machine through the template that makes its input; without one, to `whole`."""
         if template is None:
             whole.merge(inner)
             return

@@ -33,10 +33,16 @@ def decide(name: str, states: dict[str, Any]) -> dict[str, Any] | None:
     for place, rule in enumerate(rules):
         reached = _reached(rule["Next"], states, without=name)
         good = any(states[to].get("Type") == "Succeed" or states[to].get("End") for to in reached)
-        score = (len(reached) if good else 0, -place)
+        score = (sum(_size(states[to]) for to in reached) if good else 0, -place)
         if score > best_score:
             best, best_score = rule, score
     return best if best in state["Choices"] else None
+
+
+def _size(state: dict[str, Any]) -> int:
+    """How many states a state is, with those inside it."""
+    machines = [*state.get("Branches", []), *(state[name] for name in ("ItemProcessor", "Iterator") if name in state)]
+    return 1 + sum(_size(inner) for machine in machines for inner in machine["States"].values())
 
 
 def _reached(start: str, states: dict[str, Any], without: str) -> set[str]:

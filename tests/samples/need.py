@@ -8,7 +8,7 @@ from statewright.lang.scope import MISSING
 from statewright.lang.segments import Call, Index, Member, Segment
 from statewright.values import Json, encode
 
-_DEPTH = 12
+_DEPTH = 8
 """How deep needs are merged: a loop in a definition may ask for a part of itself."""
 
 
@@ -76,7 +76,8 @@ class Need:
         if self.members:
             return {key: member.make(key, depth - 1) for key, member in self.members.items() if not member.absent}
         if self.element is not None:
-            return [self.element.make(name, depth - 1) for _ in range(self.count)]
+            count = 0 if self.element.absent else self.count
+            return [self.element.make(name, depth - 1) for _ in range(count)]
         if self.document is not None:
             return encode(self.document.make(name, depth - 1))
         return name if self.fallback is MISSING else self.fallback

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
 from typing import Any
-
-from tests.samples.sample import Sample
 
 from statewright import AsyncEngine, DefinitionError, InvalidDefinitionError, Limits, TaskContext, VirtualClock
 from statewright.values import Json
+from tests.samples.datasets import states, write
+from tests.samples.sample import Sample
 
 _EVENTS = 3000
 """Enough for every sample; one that turns in circles is stopped by it."""
@@ -27,20 +29,21 @@ class Outcome:
     why: str = ""
 
 
-async def run(sample: Sample, store: str) -> Outcome:
-    """Run a sample to its end on a store.
+async def run(sample: Sample, store: str, objects: Path) -> Outcome:
+    """Run a sample to its end on a store; what its Maps read and write is in the directory `objects`.
 
-    Example: ``(await run(sample, url)).status == "SUCCEEDED"``
+    Example: ``(await run(sample, url, tmp_path)).status == "SUCCEEDED"``
     """
-    states = _count(sample.definition)
+    count = len(states(sample.definition))
     clock = VirtualClock()
-    async with _engine(sample, store, clock) as engine:
+    write(sample.definition, sample.input, sample.datasets, objects)
+    async with _engine(sample, store, clock, objects) as engine:
         try:
             await engine.deploy(sample.definition, name=_machine(sample), type=sample.type)
         except InvalidDefinitionError as error:
-            return Outcome("REFUSED", 0, states, 0, str(error))
+            return Outcome("REFUSED", 0, count, 0, str(error))
         except DefinitionError as error:
-            return Outcome("WAITING", 0, states, 0, str(error))
+            return Outcome("WAITING", 0, count, 0, str(error))
         arn = (await engine.start(_machine(sample), sample.input)).arn
         worker = engine.new_worker()
         await worker.run_until_idle(until=clock())
@@ -54,11 +57,11 @@ async def run(sample: Sample, store: str) -> Outcome:
             event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event
         }
         why = f"{found.error}: {found.cause}" if found.error else ""
-        return Outcome(found.status, len(visited), states, len(history), why)
+        return Outcome(found.status, len(visited), count, len(history), why)
 
 
 @asynccontextmanager
-async def _engine(sample: Sample, store: str, clock: VirtualClock) -> AsyncIterator[AsyncEngine]:
+async def _engine(sample: Sample, store: str, clock: VirtualClock, objects: Path) -> AsyncIterator[AsyncEngine]:
     async def stand_in(_input: Json, context: TaskContext) -> Json:
         result = sample.results.get(context.state, {})
         if context.task_token is not None:
@@ -70,7 +73,8 @@ async def _engine(sample: Sample, store: str, clock: VirtualClock) -> AsyncItera
         await engine.send_task_success(token, result)
 
     limits = Limits(history_events=_EVENTS)
-    async with AsyncEngine(store, tasks={"*": stand_in}, clock=clock, limits=limits) as engine:
+    more: dict[str, Any] = {"objects": objects} if "objects" in signature(AsyncEngine).parameters else {}
+    async with AsyncEngine(store, tasks={"*": stand_in}, clock=clock, limits=limits, **more) as engine:
         yield engine
 
 
@@ -89,24 +93,5 @@ def _machine(sample: Sample) -> str:
     return sample.name[-80:]
 
 
-def _states(definition: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Name and value of every state, at any depth."""
-    found: list[tuple[str, dict[str, Any]]] = []
-    pending = [definition]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, dict):
-            states = part.get("States")
-            found += [item for item in (states.items() if isinstance(states, dict) else ()) if isinstance(item[1], dict)]
-            pending += part.values()
-        elif isinstance(part, list):
-            pending += part
-    return found
-
-
-def _count(definition: Any) -> int:
-    return len(_states(definition))
-
-
 def _resources(definition: Any) -> dict[str, str]:
-    return {name: state["Resource"] for name, state in _states(definition) if state.get("Type") == "Task"}
+    return {name: state["Resource"] for name, state in states(definition) if state.get("Type") == "Task"}

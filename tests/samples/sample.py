@@ -9,10 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.samples.analysis import Findings, analyse
-
 from statewright.definition.source import load_file
 from statewright.values import Json
+from tests.samples.analysis import analyse
 
 DIRECTORY = Path(__file__).resolve().parents[3] / "shared" / "samples"
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
@@ -23,8 +22,9 @@ _NUMBERS = ("Seconds", "TimeoutSeconds", "HeartbeatSeconds", "MaxConcurrency", "
 class Sample:
     """A sample, ready to be run.
 
-    Arguments: its short name; the definition; its type; the input; results by the name of the Task; how it is
-    expected to end; why, where that is not SUCCEEDED; what the engine lacks for it, if anything.
+    Arguments: its short name; the definition; its type; the input; results by the name of the Task; an item for each
+    Map that reads its items from a file; how it is expected to end; why, where that is not SUCCEEDED; what the engine
+    lacks for it, if anything.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Sample:
     type: Literal["STANDARD", "EXPRESS"]
     input: Json
     results: dict[str, Json]
-    findings: Findings
+    datasets: dict[str, Json]
     ends: str = "SUCCEEDED"
     why: str = ""
     waits_for: str = ""
@@ -57,17 +57,15 @@ def _sample(path: Path) -> Sample:
     findings = analyse(definition)
     results = {state: need.make("text") for state, need in findings.results.items()} | more.get("results", {})
     input_ = findings.input.make("text")
-    if isinstance(input_, dict):
-        input_ = input_ | more.get("input", {})
-    else:
-        input_ = more.get("input", {})
+    if "input" in more or isinstance(input_, str):
+        input_ = (input_ if isinstance(input_, dict) else {}) | more.get("input", {})
     return Sample(
         name,
         definition,
         more.get("type", "STANDARD"),
         input_,
         results,
-        findings,
+        {state: need.make("text") for state, need in findings.datasets.items()},
         more.get("ends", "SUCCEEDED"),
         more.get("why", ""),
         more.get("waits_for", ""),
