@@ -4,16 +4,18 @@ somewhere: the needs of a state's output are followed back to where the data com
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from statewright.definition.scopes import strings
 from statewright.lang.intrinsic_parser import Argument, Invocation, parse_invocation
 from statewright.lang.jsonpath import Path, compile_path
 from statewright.lang.scope import MISSING
 from statewright.lang.segments import Member
 from statewright.values import Json
-from tests.samples.decisions import ABSENT, conditions, decide
+from tests.samples.decisions import ABSENT, Way, conditions, decide
 from tests.samples.need import Need
 
 _ROUNDS = 3
@@ -25,6 +27,7 @@ _VALUES = {
     "MathRandom": 1,
     "ArrayRange": 1,
 }
+_STATES = re.compile(r"\$states\.(input|result|context\.Execution\.Input)((?:\.[A-Za-z_]\w*|\[\d+\])*)")
 _SETTINGS = {
     "SecondsPath": 5,
     "TimestampPath": "2030-01-01T00:00:00Z",
@@ -42,6 +45,8 @@ class Findings:
     variables: dict[str, Need] = field(default_factory=dict)
     results: dict[str, Need] = field(default_factory=dict)
     datasets: dict[str, Need] = field(default_factory=dict)
+    way: Way | None = None
+    language: str = "JSONPath"
 
     def place(self, path: Path, dollar: Need, item: Need) -> Need:
         """Where a path leads: `dollar` is what $ stands for, `item` the item of the Map around."""
@@ -55,12 +60,12 @@ class Findings:
         return item.at(path.segments[3:]) if names[:3] == ["Map", "Item", "Value"] else Need()
 
 
-def analyse(definition: dict[str, Any]) -> Findings:
-    """The needs of a definition in JSONPath.
+def analyse(definition: dict[str, Any], way: Way | None = None) -> Findings:
+    """The needs of a definition; of one in JSONPath so that it goes a certain way.
 
     Example: ``analyse(definition).input.make()``
     """
-    findings = Findings()
+    findings = Findings(way=way, language=definition.get("QueryLanguage", "JSONPath"))
     for _ in range(_ROUNDS):
         findings.input.merge(_Scope(findings, definition, Need(), Need()).needs)
     return findings
@@ -75,13 +80,14 @@ class _Scope:
         self.states: dict[str, Any] = {
             name: state for name, state in machine["States"].items() if isinstance(state, dict)
         }
-        paths = machine.get("QueryLanguage", machine["States"].get("QueryLanguage", "JSONPath")) == "JSONPath"
-        for _ in range(_ROUNDS if paths else 0):
+        language = machine.get("QueryLanguage", machine["States"].get("QueryLanguage", findings.language))
+        paths = {name for name, state in self.states.items() if state.get("QueryLanguage", language) == "JSONPath"}
+        for _ in range(_ROUNDS):
             for name, state in self.states.items():
-                if state["Type"] == "Choice":
+                if state["Type"] == "Choice" and name in paths:
                     self._choose(name)
             for name, state in self.states.items():
-                self._state(name, state, out)
+                (self._state if name in paths else self._expressions)(name, state, out)
 
     def _state(self, name: str, state: dict[str, Any], out: Need) -> None:
         ends = state["Type"] == "Succeed" or state.get("End")
@@ -105,6 +111,16 @@ class _Scope:
         for path, expression in _template(state.get("Assign")):
             want = self.findings.variables.setdefault(path[0].name, Need()).at(path[1:])
             self._read(expression, self.findings.results.get(name, effective), want)
+
+    def _expressions(self, name: str, state: dict[str, Any], _out: Need) -> None:
+        """What plain paths in the JSONata expressions of a state ask for."""
+        own = {key: value for key, value in state.items() if key not in ("Branches", "ItemProcessor", "Iterator")}
+        for _, text in strings(own, ()):
+            for root, steps in _STATES.findall(text) if text.startswith("{%") else ():
+                start = self.findings.results.setdefault(name, Need()) if root == "result" else self.needs
+                (start if root != "context.Execution.Input" else self.findings.input).at(
+                    compile_path(f"${steps}").segments
+                )
 
     # -- the types ----------------------------------------------------------------------------------------------------
     def _pass(self, name: str, state: dict[str, Any], effective: Need, wanted: Need) -> None:
@@ -196,7 +212,7 @@ class _Scope:
 
     def _choose(self, name: str) -> None:
         """Let the data be such that the Choice goes where it should: the rules before that do not hold."""
-        chosen = decide(name, self.states)
+        chosen = decide(name, self.states, self.findings.way)
         effective = self._seen(self.needs, self.states[name].get("InputPath", "$"))
         for rule in self.states[name]["Choices"]:
             for path, value in conditions(rule, truth=rule is chosen):

@@ -1,12 +1,13 @@
 """Where Choice states should go, and what the data has to be for that.
 
-Of the ways that come to a good end without meeting the Choice again, the one past the most states is taken; so a loop
-that polls is left at once, and as much as possible of a definition runs.
+Unless a way is asked for, of those that come to a good end without meeting the Choice again the one past the most
+states is taken; so a loop that polls is left at once, and as much as possible of a definition runs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from statewright.lang.jsonpath import Path, compile_path
@@ -25,24 +26,67 @@ ABSENT = object()
 """Stands for: nothing may be there."""
 
 
-def decide(name: str, states: dict[str, Any]) -> dict[str, Any] | None:
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A way through a definition: past a Choice and there by a certain rule (its number; the Default is last)."""
+
+    choice: str
+    rule: int
+
+
+def ways(definition: Any) -> Iterator[Way]:
+    """Every way out of every Choice that comes to an end without meeting the Choice again.
+
+    Example: ``list(ways(definition))``
+    """
+    for states in _machines(definition):
+        for name, state in states.items():
+            for number, rule in enumerate(_rules(state)):
+                if any(_ends(states[to], well=False) for to in _reached(rule["Next"], states, without=name)):
+                    yield Way(name, number)
+
+
+def decide(name: str, states: dict[str, Any], way: Way | None) -> dict[str, Any] | None:
     """The rule that a Choice state should follow; None for its Default."""
-    state = states[name]
-    best, best_score = None, (-1, 0)
-    rules = [*state["Choices"], *([{"Next": state["Default"]}] if "Default" in state else [])]
-    for place, rule in enumerate(rules):
-        reached = _reached(rule["Next"], states, without=name)
-        good = any(states[to].get("Type") == "Succeed" or states[to].get("End") for to in reached)
-        score = (sum(_size(states[to]) for to in reached) if good else 0, -place)
-        if score > best_score:
-            best, best_score = rule, score
-    return best if best in state["Choices"] else None
+    rules = _rules(states[name])
+    if way is not None and way.choice == name:
+        best = way.rule
+    else:
+        goal = way.choice if way is not None else ""
+        best = max(range(len(rules)), key=lambda number: _score(rules[number]["Next"], states, name, goal, number))
+    return rules[best] if best < len(states[name]["Choices"]) else None
+
+
+def _score(target: str, states: dict[str, Any], name: str, goal: str, number: int) -> tuple[bool, int, int]:
+    reached = _reached(target, states, without=name)
+    good = any(_ends(states[to], well=True) for to in reached)
+    return goal in reached, sum(_size(states[to]) for to in reached) if good else 0, -number
+
+
+def _rules(state: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*state.get("Choices", []), *([{"Next": state["Default"]}] if "Default" in state else [])]
+
+
+def _ends(state: dict[str, Any], well: bool) -> bool:
+    return bool(state.get("End")) or state.get("Type") in (("Succeed",) if well else ("Succeed", "Fail"))
+
+
+def _machines(definition: Any) -> Iterator[dict[str, Any]]:
+    """The states of a definition and of all machines inside it."""
+    states = {name: state for name, state in definition["States"].items() if isinstance(state, dict)}
+    yield states
+    for state in states.values():
+        for machine in _inside(state):
+            yield from _machines(machine)
+
+
+def _inside(state: dict[str, Any]) -> list[Any]:
+    return [*state.get("Branches", []), *(state[name] for name in ("ItemProcessor", "Iterator") if name in state)]
 
 
 def _size(state: dict[str, Any]) -> int:
     """How many states a state is, with those inside it."""
-    machines = [*state.get("Branches", []), *(state[name] for name in ("ItemProcessor", "Iterator") if name in state)]
-    return 1 + sum(_size(inner) for machine in machines for inner in machine["States"].values())
+    return 1 + sum(_size(inner) for machine in _inside(state) for inner in machine["States"].values())
 
 
 def _reached(start: str, states: dict[str, Any], without: str) -> set[str]:

@@ -8,7 +8,7 @@ from statewright.lang.scope import MISSING
 from statewright.lang.segments import Call, Index, Member, Segment
 from statewright.values import Json, encode
 
-_DEPTH = 8
+_DEPTH = 12
 """How deep needs are merged: a loop in a definition may ask for a part of itself."""
 
 

@@ -9,8 +9,16 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
-from statewright import AsyncEngine, DefinitionError, InvalidDefinitionError, Limits, TaskContext, VirtualClock
-from statewright.values import Json
+from statewright import (
+    AsyncEngine,
+    DefinitionError,
+    InvalidDefinitionError,
+    Limits,
+    TaskContext,
+    TaskError,
+    VirtualClock,
+)
+from statewright.values import Json, encode
 from tests.samples.datasets import states, write
 from tests.samples.sample import Sample
 
@@ -20,13 +28,15 @@ _EVENTS = 3000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a sample ended: its status, the states it visited of those it has, its events, and why if not well."""
+    """How an execution ended: its status, the states it visited, how many events it has, why if not well, whether
+    that was as a Fail state of its definition says, and the events that tell of failures."""
 
     status: str
-    visited: int
-    states: int
-    events: int
+    visited: frozenset[str] = frozenset()
+    events: int = 0
     why: str = ""
+    declared: bool = False
+    mishaps: tuple[str, ...] = ()
 
 
 async def run(sample: Sample, store: str, objects: Path) -> Outcome:
@@ -34,16 +44,15 @@ async def run(sample: Sample, store: str, objects: Path) -> Outcome:
 
     Example: ``(await run(sample, url, tmp_path)).status == "SUCCEEDED"``
     """
-    count = len(states(sample.definition))
     clock = VirtualClock()
     write(sample.definition, sample.input, sample.datasets, objects)
     async with _engine(sample, store, clock, objects) as engine:
         try:
             await engine.deploy(sample.definition, name=_machine(sample), type=sample.type)
         except InvalidDefinitionError as error:
-            return Outcome("REFUSED", 0, count, 0, str(error))
+            return Outcome("REFUSED", why=str(error))
         except DefinitionError as error:
-            return Outcome("WAITING", 0, count, 0, str(error))
+            return Outcome("WAITING", why=str(error))
         arn = (await engine.start(_machine(sample), sample.input)).arn
         worker = engine.new_worker()
         await worker.run_until_idle(until=clock())
@@ -53,16 +62,28 @@ async def run(sample: Sample, store: str, objects: Path) -> Outcome:
         await worker.stop(0)
         found = await engine.describe(arn)
         history = await engine.history(arn)
-        visited = {
+        entered = [
             event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event
-        }
-        why = f"{found.error}: {found.cause}" if found.error else ""
-        return Outcome(found.status, len(visited), count, len(history), why)
+        ]
+        return Outcome(
+            found.status,
+            frozenset(entered),
+            len(history),
+            f"{found.error}: {found.cause}" if found.status != "SUCCEEDED" else "",
+            any(event["type"] == "FailStateEntered" for event in history),
+            tuple(event["type"] for event in history if event["type"].endswith(("Failed", "TimedOut"))),
+        )
 
 
 @asynccontextmanager
 async def _engine(sample: Sample, store: str, clock: VirtualClock, objects: Path) -> AsyncIterator[AsyncEngine]:
+    failed: dict[str, str] = {}
+
     async def stand_in(_input: Json, context: TaskContext) -> Json:
+        if context.state in sample.faults:
+            broken = failed.setdefault(context.state, context.idempotency_key)
+            if context.idempotency_key == broken:  # whenever it is tried, but not when the state is entered again
+                raise TaskError(sample.faults[context.state], encode({"errorMessage": "it broke"}))
         result = sample.results.get(context.state, {})
         if context.task_token is not None:
             clock.spawn(answer(context.task_token, result))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,8 @@ from typing import Any, Literal
 from statewright.definition.source import load_file
 from statewright.values import Json
 from tests.samples.analysis import analyse
+from tests.samples.datasets import states
+from tests.samples.decisions import Way, ways
 
 DIRECTORY = Path(__file__).resolve().parents[3] / "shared" / "samples"
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
@@ -29,10 +32,11 @@ class Sample:
 
     name: str
     definition: dict[str, Any]
-    type: Literal["STANDARD", "EXPRESS"]
-    input: Json
-    results: dict[str, Json]
-    datasets: dict[str, Json]
+    type: Literal["STANDARD", "EXPRESS"] = "STANDARD"
+    input: Json = None
+    results: dict[str, Json] = field(default_factory=dict)
+    datasets: dict[str, Json] = field(default_factory=dict)
+    faults: dict[str, str] = field(default_factory=dict)
     ends: str = "SUCCEEDED"
     why: str = ""
     waits_for: str = ""
@@ -53,23 +57,53 @@ def samples() -> list[Sample]:
 def _sample(path: Path) -> Sample:
     name = path.name.partition(".asl.")[0].removesuffix("__statemachine").removesuffix("__statemachine")
     more = special()["samples"].get(name, {})
-    definition = _filled(load_file(path).value)
-    findings = analyse(definition)
-    results = {state: need.make("text") for state, need in findings.results.items()} | more.get("results", {})
-    input_ = findings.input.make("text")
+    plain = Sample(
+        name,
+        _filled(load_file(path).value),
+        type=more.get("type", "STANDARD"),
+        ends=more.get("ends", "SUCCEEDED"),
+        why=more.get("why", ""),
+        waits_for=more.get("waits_for", ""),
+    )
+    return variant(plain, None)
+
+
+def faults(definition: Any) -> Iterator[tuple[str, str]]:
+    """Task and error name for each error that a catcher of a Task is for, as far as a handler can raise it.
+
+    Example: ``[variant(sample, None, dict([fault])) for fault in faults(sample.definition)]``
+    """
+    for name, state in states(definition):
+        for row in state.get("Catch", []) if state.get("Type") == "Task" else ():
+            for error in row["ErrorEquals"]:
+                if not error.startswith("States.") or error in ("States.ALL", "States.TaskFailed"):
+                    yield name, "Broken" if error.startswith("States.") else error
+
+
+def variants(sample: Sample) -> Iterator[Sample]:
+    """The sample made to go each way out of its Choices, and with each of its Tasks failing as its catchers foresee.
+
+    Example: ``[await run(other, url, tmp_path) for other in variants(sample)]``
+    """
+    for way in ways(sample.definition):
+        yield variant(sample, way)
+    for state, error in faults(sample.definition):
+        yield variant(sample, None, {state: error})
+
+
+def variant(sample: Sample, way: Way | None, faults: dict[str, str] | None = None) -> Sample:
+    """The sample with input and results such that it goes a certain way; `faults`: Tasks that fail, with which error.
+
+    Example: ``[variant(sample, way) for way in ways(sample.definition)]``
+    """
+    more = special()["samples"].get(sample.name, {})
+    findings = analyse(sample.definition, way)
+    input_ = findings.input.make()
     if "input" in more or isinstance(input_, str):
         input_ = (input_ if isinstance(input_, dict) else {}) | more.get("input", {})
-    return Sample(
-        name,
-        definition,
-        more.get("type", "STANDARD"),
-        input_,
-        results,
-        {state: need.make("text") for state, need in findings.datasets.items()},
-        more.get("ends", "SUCCEEDED"),
-        more.get("why", ""),
-        more.get("waits_for", ""),
-    )
+    results = {state: need.make() for state, need in findings.results.items()} | more.get("results", {})
+    datasets = {state: need.make() for state, need in findings.datasets.items()}
+    return replace(sample, input=input_, results=results, datasets=datasets, faults=faults or {})
 
 
 def _filled(value: Json, field: str = "") -> Json:
