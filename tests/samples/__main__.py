@@ -12,9 +12,8 @@ import tempfile
 from pathlib import Path
 
 from statewright.store import start_embedded, stop_embedded
-from tests.samples.datasets import states
 from tests.samples.runner import run
-from tests.samples.sample import samples, variants
+from tests.samples.sample import samples, states, variants
 
 
 async def main(words: list[str]) -> int:
@@ -29,7 +28,7 @@ async def main(words: list[str]) -> int:
             for sample in chosen:
                 objects = Path(folder) / "objects" / sample.name
                 outcome = await run(sample, url, objects)
-                others = [] if sample.waits_for else [await run(other, url, objects) for other in variants(sample)]
+                others = [await run(other, url, objects) for other in variants(sample)]
                 well = sum(other.status == "SUCCEEDED" or other.declared for other in others)
                 everywhere = outcome.visited.union(*(other.visited for other in others))
                 total = len(states(sample.definition))

@@ -9,27 +9,34 @@ from typing import Any
 from statewright.lang.jsonpath import compile_path
 from statewright.lang.scope import MISSING
 from statewright.values import Json, encode
+from tests.samples.sample import Sample, states
 
 _ITEMS = 3
 
 
-def write(definition: Any, input_: Json, items: dict[str, Json], root: Path) -> None:
-    """Write a file, or a few to be listed, for each ItemReader; `items`: what one item looks like, by Map state.
+def write(sample: Sample, root: Path) -> None:
+    """Write a file, or a few to be listed, for each ItemReader of a sample; make the bucket of each ResultWriter.
 
-    Example: ``write(sample.definition, sample.input, sample.datasets, tmp_path)``
+    Example: ``write(sample, tmp_path)``
     """
-    for name, state in states(definition):
-        reader = state.get("ItemReader")
-        if reader is None:
-            continue
-        given = {key.removesuffix(".$"): _value(key, value, input_) for key, value in reader["Parameters"].items()}
-        folder = root / given["Bucket"]
-        if reader["Resource"].endswith("listObjectsV2"):
-            for number in range(_ITEMS):
-                _file(folder / f"{given.get('Prefix', '')}{number}.json").write_text("{}", encoding="utf-8")
-        else:
-            config = reader.get("ReaderConfig", {})
-            _items(_file(folder / given["Key"]), config.get("InputType", "JSON"), [items[name]] * _ITEMS)
+    root.mkdir(parents=True, exist_ok=True)
+    for name, state in states(sample.definition):
+        if "ResultWriter" in state:
+            (root / _arguments(state["ResultWriter"], sample.input)["Bucket"]).mkdir(exist_ok=True)
+        if "ItemReader" in state:
+            reader = state["ItemReader"]
+            given = sample.places.get(name) or _arguments(reader, sample.input)
+            folder = root / given["Bucket"]
+            if reader["Resource"].endswith("listObjectsV2"):
+                for number in range(_ITEMS):
+                    _file(folder / f"{given.get('Prefix', '')}{number}.json").write_text("{}", encoding="utf-8")
+            else:
+                config = reader.get("ReaderConfig", {})
+                _items(_file(folder / given["Key"]), config.get("InputType", "JSON"), [sample.datasets[name]] * _ITEMS)
+
+
+def _arguments(owner: dict[str, Any], input_: Json) -> dict[str, str]:
+    return {name.removesuffix(".$"): _value(name, value, input_) for name, value in owner["Parameters"].items()}
 
 
 def _value(key: str, value: str, input_: Json) -> str:
@@ -54,23 +61,3 @@ def _items(path: Path, input_type: str, items: list[Json]) -> None:
         path.write_text("".join(f"{encode(item)}\n" for item in items), encoding="utf-8")
     else:
         path.write_text(encode(items), encoding="utf-8")
-
-
-def states(definition: Any) -> list[tuple[str, dict[str, Any]]]:
-    """Name and value of every state of a definition, at any depth.
-
-    Example: ``[name for name, _ in states(definition)]``
-    """
-    found: list[tuple[str, dict[str, Any]]] = []
-    pending = [definition]
-    while pending:
-        part = pending.pop()
-        if isinstance(part, dict):
-            inside = part.get("States")
-            found += [
-                item for item in (inside if isinstance(inside, dict) else {}).items() if isinstance(item[1], dict)
-            ]
-            pending += part.values()
-        elif isinstance(part, list):
-            pending += part
-    return found

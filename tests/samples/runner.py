@@ -19,11 +19,18 @@ from statewright import (
     VirtualClock,
 )
 from statewright.values import Json, encode
-from tests.samples.datasets import states, write
-from tests.samples.sample import Sample
+from tests.samples.datasets import write
+from tests.samples.sample import Sample, nested, states
+
+READS_FILES = "objects" in signature(AsyncEngine).parameters
+"""Whether the engine has item readers and result writers."""
 
 _EVENTS = 3000
 """Enough for every sample; one that turns in circles is stopped by it."""
+
+_STAND_IN = "stand in"
+_CHILD = {"StartAt": _STAND_IN, "States": {_STAND_IN: {"Type": "Task", "Resource": "anything", "End": True}}}
+"""What is started where a sample starts an execution: its one task gives what the sample expects of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +52,10 @@ async def run(sample: Sample, store: str, objects: Path) -> Outcome:
     Example: ``(await run(sample, url, tmp_path)).status == "SUCCEEDED"``
     """
     clock = VirtualClock()
-    write(sample.definition, sample.input, sample.datasets, objects)
+    write(sample, objects)
     async with _engine(sample, store, clock, objects) as engine:
+        for machine in nested(sample):
+            await engine.deploy(_CHILD, name=machine)
         try:
             await engine.deploy(sample.definition, name=_machine(sample), type=sample.type)
         except InvalidDefinitionError as error:
@@ -78,15 +87,22 @@ async def run(sample: Sample, store: str, objects: Path) -> Outcome:
 @asynccontextmanager
 async def _engine(sample: Sample, store: str, clock: VirtualClock, objects: Path) -> AsyncIterator[AsyncEngine]:
     failed: dict[str, str] = {}
+    machines = nested(sample)
 
-    async def stand_in(_input: Json, context: TaskContext) -> Json:
-        if context.state in sample.faults:
-            broken = failed.setdefault(context.state, context.idempotency_key)
+    async def stand_in(input_: Json, context: TaskContext) -> Json:
+        machine = context.execution_arn.split(":")[6]
+        name = machines[machine][0] if context.state == _STAND_IN else context.state
+        if name in sample.faults:
+            broken = failed.setdefault(name, context.idempotency_key)
             if context.idempotency_key == broken:  # whenever it is tried, but not when the state is entered again
-                raise TaskError(sample.faults[context.state], encode({"errorMessage": "it broke"}))
-        result = sample.results.get(context.state, {})
-        if context.task_token is not None:
-            clock.spawn(answer(context.task_token, result))
+                raise TaskError(sample.faults[name], encode({"errorMessage": "it broke"}))
+        result = sample.results.get(name, {})
+        token = context.task_token
+        if context.state == _STAND_IN:
+            token = input_.get("TaskToken") if isinstance(input_, dict) else None
+            result = result.get("Output", {}) if isinstance(result, dict) else result
+        if token is not None:
+            clock.spawn(answer(token, result))
         return result
 
     async def answer(token: str, result: Json) -> None:
@@ -94,7 +110,7 @@ async def _engine(sample: Sample, store: str, clock: VirtualClock, objects: Path
         await engine.send_task_success(token, result)
 
     limits = Limits(history_events=_EVENTS)
-    more: dict[str, Any] = {"objects": objects} if "objects" in signature(AsyncEngine).parameters else {}
+    more: dict[str, Any] = {"objects": objects} if READS_FILES else {}
     async with AsyncEngine(store, tasks={"*": stand_in}, clock=clock, limits=limits, **more) as engine:
         yield engine
 

@@ -13,11 +13,11 @@ from typing import Any, Literal
 from statewright.definition.source import load_file
 from statewright.values import Json
 from tests.samples.analysis import analyse
-from tests.samples.datasets import states
 from tests.samples.decisions import Way, ways
 
 DIRECTORY = Path(__file__).resolve().parents[3] / "shared" / "samples"
 _PLACEHOLDER = re.compile(r"\$\{([^}]*)\}")
+_MACHINES = "arn:aws:states:us-east-1:000000000000:stateMachine:"
 _NUMBERS = ("Seconds", "TimeoutSeconds", "HeartbeatSeconds", "MaxConcurrency", "MaxItemsPerBatch")
 
 
@@ -25,9 +25,14 @@ _NUMBERS = ("Seconds", "TimeoutSeconds", "HeartbeatSeconds", "MaxConcurrency", "
 class Sample:
     """A sample, ready to be run.
 
-    Arguments: its short name; the definition; its type; the input; results by the name of the Task; an item for each
-    Map that reads its items from a file; how it is expected to end; why, where that is not SUCCEEDED; what the engine
-    lacks for it, if anything.
+    Arguments:
+        name: its short name.
+        definition, type, input: as they are deployed and started.
+        results: of its Tasks, by their names.
+        datasets: what an item of the file looks like, for each Map that reads one.
+        places: where that file is, for Maps where the input does not tell.
+        faults: the error with which a Task fails when it is first entered.
+        ends, why: the status it should end with, and the reason for any but SUCCEEDED.
     """
 
     name: str
@@ -36,10 +41,10 @@ class Sample:
     input: Json = None
     results: dict[str, Json] = field(default_factory=dict)
     datasets: dict[str, Json] = field(default_factory=dict)
+    places: dict[str, dict[str, str]] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     ends: str = "SUCCEEDED"
     why: str = ""
-    waits_for: str = ""
 
 
 @cache
@@ -61,11 +66,28 @@ def _sample(path: Path) -> Sample:
         name,
         _filled(load_file(path).value),
         type=more.get("type", "STANDARD"),
+        places=more.get("places", {}),
         ends=more.get("ends", "SUCCEEDED"),
         why=more.get("why", ""),
-        waits_for=more.get("waits_for", ""),
     )
     return variant(plain, None)
+
+
+def nested(sample: Sample) -> dict[str, list[str]]:
+    """Names of the state machines that a sample starts executions of, each with the Tasks that do so.
+
+    Example: ``for name in nested(sample): await engine.deploy(STAND_IN, name=name)``
+    """
+    found: dict[str, list[str]] = {}
+    for name, state in states(sample.definition):
+        arn = (
+            state.get("Parameters", {}).get("StateMachineArn", "")
+            if "startExecution" in state.get("Resource", "")
+            else ""
+        )
+        if arn:
+            found.setdefault(arn.removeprefix(_MACHINES), []).append(name)
+    return found
 
 
 def faults(definition: Any) -> Iterator[tuple[str, str]]:
@@ -112,6 +134,8 @@ def _filled(value: Json, field: str = "") -> Json:
         return {_filled(name): _filled(member, name) for name, member in value.items()}
     if isinstance(value, list):
         return [_filled(member, field) for member in value]
+    if field == "StateMachineArn" and isinstance(value, str):
+        return f"{_MACHINES}{re.sub(r'[^a-zA-Z0-9_-]', '-', value.rpartition(':')[2])}"
     if not isinstance(value, str) or "${" not in value:
         return value
     if field in _NUMBERS:
@@ -125,3 +149,23 @@ def _word(name: str, resource: bool) -> str:
         return str(known)
     plain = re.sub(r"\W", "-", name)
     return f"arn:aws:lambda:us-east-1:000000000000:function:{plain}" if resource else plain
+
+
+def states(definition: Any) -> list[tuple[str, dict[str, Any]]]:
+    """Name and value of every state of a definition, at any depth.
+
+    Example: ``[name for name, _ in states(definition)]``
+    """
+    found: list[tuple[str, dict[str, Any]]] = []
+    pending = [definition]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, dict):
+            inside = part.get("States")
+            found += [
+                item for item in (inside if isinstance(inside, dict) else {}).items() if isinstance(item[1], dict)
+            ]
+            pending += part.values()
+        elif isinstance(part, list):
+            pending += part
+    return found
