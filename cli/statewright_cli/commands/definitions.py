@@ -21,17 +21,17 @@ __all__ = ["COMMANDS"]
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option(
-    "--format", "format_", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True
-)
-@click.option(
-    "--type", "machine_type", type=click.Choice(["STANDARD", "EXPRESS"]), default="STANDARD", show_default=True
-)
-@click.option(
     "--target",
     type=click.Choice(["statewright", "aws"]),
     default="statewright",
     show_default=True,
     help="What the definition is to run on; aws refuses what only Statewright has.",
+)
+@click.option(
+    "--format", "format_", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True
+)
+@click.option(
+    "--type", "machine_type", type=click.Choice(["STANDARD", "EXPRESS"]), default="STANDARD", show_default=True
 )
 @settings_options()
 @click.pass_obj
