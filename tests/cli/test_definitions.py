@@ -25,6 +25,15 @@ def test_an_error_is_shown_in_its_line(shell: Shell) -> None:
     assert "    Nxt: B\n" in result.out
 
 
+def test_a_definition_for_aws_has_none_of_our_additions(shell: Shell) -> None:
+    definition = {"StartAt": "A", "States": {"A": {"Type": "Task", "Resource": "charge-card", "End": True}}}
+    shell.write("a.json", json.dumps(definition))
+    assert shell("lint", "a.json", "--target", "statewright").code == 0
+    result = shell("lint", "a.json", "--target", "aws", "--json")
+    assert result.code == 1
+    assert [problem["code"] for problem in result.document] == ["AWS_RESOURCE"]
+
+
 def test_stdin_and_several_files(shell: Shell) -> None:
     shell.write("hello.yaml", HELLO)
     result = shell("lint", "hello.yaml", "-", "--json", stdin=BROKEN)

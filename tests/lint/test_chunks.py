@@ -2,7 +2,7 @@
 
 A chunk is one YAML document; a comment at the end of a line names the problems on it, e.g. ``# error: CODE @ 14`` with
 severity, code and, if it matters, column.  There must be those problems and no others.  A first line ``# type:
-EXPRESS`` makes it an express state machine.
+EXPRESS`` makes it an express state machine, ``# target: aws`` one that is to run on AWS.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -36,8 +37,11 @@ def marks(chunk: str) -> list[tuple[int, str, str, str]]:
 
 def problems(chunk: str) -> list[Problem]:
     """What is found in a chunk."""
+    machine_type: Literal["STANDARD", "EXPRESS"] = "EXPRESS" if chunk.startswith("# type: EXPRESS") else "STANDARD"
     try:
-        return lint(load(chunk, "chunk.yaml"), "EXPRESS" if chunk.startswith("# type: EXPRESS") else "STANDARD")
+        return lint(
+            load(chunk, "chunk.yaml"), machine_type, "aws" if chunk.startswith("# target: aws") else "statewright"
+        )
     except SourceError as error:
         return [error.problem]
 
@@ -62,7 +66,7 @@ def test_chunk(name: str) -> None:
 
 def test_every_code_has_a_chunk() -> None:
     marked = {code for chunk in CHUNKS.values() for _, _, code, _ in marks(chunk)}
-    assert set(descriptions()) - marked == {"TOO_DEEPLY_NESTED"}, "that one has a test of its own"
+    assert set(descriptions()) - marked == {"TOO_DEEPLY_NESTED", "AWS_PAYLOAD"}, "these have tests of their own"
 
 
 def test_nesting() -> None:
@@ -73,3 +77,12 @@ def test_nesting() -> None:
         machine = {"StartAt": name, "States": {name: state}}
     found = lint(load(json.dumps(machine)))
     assert [(problem.code, problem.aws_code) for problem in found] == [("TOO_DEEPLY_NESTED", "TOO_DEEPLY_NESTED")]
+
+
+def test_payloads_that_are_too_large_for_aws() -> None:
+    definition = {"StartAt": "A", "States": {"A": {"Type": "Pass", "Result": "x" * 262_143, "End": True}}}
+    source = load(json.dumps(definition))
+    assert lint(source) == []
+    (problem,) = lint(source, target="aws")
+    assert (problem.code, problem.location) == ("AWS_PAYLOAD", "/States/A/Result")
+    assert "has 262145 bytes" in problem.message

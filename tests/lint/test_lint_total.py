@@ -58,7 +58,7 @@ FULL = {
 def check(value: Json) -> None:
     """Lint and draw a document."""
     source = load(json.dumps(value), syntax="json")
-    problems = [*lint(source, "STANDARD"), *lint(source, "EXPRESS")]
+    problems = [*lint(source, "STANDARD"), *lint(source, "EXPRESS", "aws")]
     assert all(problem.line >= 1 and problem.column >= 1 for problem in problems)
     mermaid(source.value)
     dot(source.value)
@@ -117,6 +117,11 @@ ATTACKS: dict[str, Json] = {
     "unknown fields": {f"StartA{n}": n for n in range(30_000)},
     "a huge name": {"StartAt": "A", "States": {"A" * 300_000: {"Type": "Pass", **{f"x{n}": 1 for n in range(9000)}}}},
     "huge wrong values": {"StartAt": ["x" * 100] * 5000, "States": {"A": {"Type": ["x" * 100] * 3000}}},
+    "a filter without an end": {
+        "StartAt": "A",
+        "QueryLanguage": "JSONata",
+        "States": {"A": {"Type": "Map", "Items": "{% a[" + "a" * 300_000 + " %}"}},
+    },
     "bad paths": {
         "StartAt": "A",
         "States": {"A": {"Type": "Pass", "End": True, "Parameters": {f"x{n}.$": "$." + "[" * 50 for n in range(9000)}}},

@@ -22,12 +22,19 @@ __all__ = ["COMMANDS"]
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True))
 @click.option(
+    "--target",
+    type=click.Choice(["statewright", "aws"]),
+    default="statewright",
+    show_default=True,
+    help="What the definition is to run on; aws refuses what only Statewright has.",
+)
+@click.option(
     "--format", "format_", type=click.Choice(["text", "json", "sarif", "github"]), default="text", show_default=True
 )
 @type_option()
 @settings_options()
 @click.pass_obj
-def lint(settings: Settings, files: tuple[str, ...], format_: str, machine_type: Any) -> int:
+def lint(settings: Settings, files: tuple[str, ...], format_: str, machine_type: Any, target: Any) -> int:
     """Check definitions, with the line and column of every problem.  - reads stdin.
 
     Exit code: 0 no errors (there may be warnings), 1 errors found, 2 a file could not be read.
@@ -36,6 +43,7 @@ def lint(settings: Settings, files: tuple[str, ...], format_: str, machine_type:
     Examples:
       statewright lint definitions/*/workflow.asl.yaml
       statewright lint workflow.asl.json --format sarif > problems.sarif
+      statewright lint workflow.asl.yaml --target aws
     """
     from statewright.definition.lint import lint as check
     from statewright.definition.source import SourceError
@@ -49,7 +57,7 @@ def lint(settings: Settings, files: tuple[str, ...], format_: str, machine_type:
             problems.append(error.problem)
             continue
         texts[source.name] = source.text
-        problems += check(source, machine_type)
+        problems += check(source, machine_type, target)
     _report(problems, texts, "json" if settings.json else format_)
     errors = sum(problem.severity == "error" for problem in problems)
     output.note(f"{_count(len(files), 'file')}, {_count(errors, 'error')}, {_count(len(problems) - errors, 'remark')}")

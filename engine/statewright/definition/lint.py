@@ -10,7 +10,7 @@ from statewright.definition.problem import Problem, Severity, location
 from statewright.definition.rules import RULES
 from statewright.definition.rules.rule import SCHEMA_VALIDATION_FAILED, Finding
 from statewright.definition.schema import SCHEMA_CODES, violations
-from statewright.definition.scopes import Definition
+from statewright.definition.scopes import Definition, Target
 from statewright.definition.source import Source
 
 __all__ = ["MAX_FINDINGS", "descriptions", "lint"]
@@ -19,14 +19,20 @@ MAX_FINDINGS = 1000
 """The most problems that one rule, or the schemas together, report.  Every rule still has its say."""
 
 
-def lint(source: Source, machine_type: Literal["STANDARD", "EXPRESS"] = "STANDARD") -> list[Problem]:
+def lint(
+    source: Source, machine_type: Literal["STANDARD", "EXPRESS"] = "STANDARD", target: Target = "statewright"
+) -> list[Problem]:
     """Everything that is wrong with a definition, sorted by position.  It never raises, whatever the document holds.
 
-    Arguments: the document; ``"EXPRESS"`` also applies the restrictions of express state machines.
+    Arguments:
+        source: the document.
+        machine_type: ``"EXPRESS"`` also applies the restrictions of express state machines.
+        target: ``"aws"`` also refuses what only this engine has, such as handlers by name and JMESPath.
 
     Example: ``[problem.code for problem in lint(load("{}"))] == ["MISSING_FIELD"]``
     """
-    found = list(_problems(source, Definition(source.value, express=machine_type == "EXPRESS")))
+    definition = Definition(source.value, machine_type == "EXPRESS", target, source.syntax)
+    found = list(_problems(source, definition))
     return sorted(found, key=lambda problem: (problem.line, problem.column, problem.code, problem.message))
 
 

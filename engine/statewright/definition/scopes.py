@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
 
 from statewright.definition.problem import Pointer
 from statewright.values import Json
 
-__all__ = ["Definition", "Scope", "State", "has_placeholder", "strings", "text_of"]
+__all__ = ["Definition", "Scope", "State", "Target", "has_placeholder", "strings", "text_of"]
+
+Target: TypeAlias = Literal["statewright", "aws"]
+"""What a definition is to run on: this engine, with its additions to the language, or AWS, which has none of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +110,21 @@ class Scope:
 class Definition:
     """All scopes and states of a definition, outermost first, in the order in which they are written.
 
-    Arguments: the document; whether its executions are of type EXPRESS.
+    Arguments: the document; whether its executions are of type EXPRESS; what it is to run on; its syntax.
 
     Example: ``[state.name for state in Definition(load(text).value).states]``
     """
 
-    def __init__(self, value: Json, express: bool = False) -> None:
+    def __init__(
+        self,
+        value: Json,
+        express: bool = False,
+        target: Target = "statewright",
+        syntax: Literal["yaml", "json"] = "json",
+    ) -> None:
         self.value = value
+        self.target = target
+        self.syntax = syntax
         self.scopes: list[Scope] = []
         self.states: list[State] = []
         if isinstance(value, dict):

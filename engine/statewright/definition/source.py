@@ -25,7 +25,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class Source:
     """A document that has been read.
 
-    Arguments: the name of its file, its text (without a byte order mark), its value (JSON types only), its places.
+    Arguments: the name of its file, its text (without a byte order mark), its value (JSON types only), its places;
+    the syntax it is written in.
 
     Example: ``load("a: 1").position(("a",), key=True) == Position(1, 1, 1)``
     """
@@ -35,6 +36,7 @@ class Source:
     value: Json
     places: Text
     root: Node
+    syntax: Literal["yaml", "json"]
 
     def position(self, pointer: Pointer, key: bool = False) -> Position:
         """Where the value at `pointer` is written, or with `key` its key; of what is not there, its nearest ancestor.
@@ -79,9 +81,9 @@ def load(text: str | bytes, name: str = "<definition>", syntax: Literal["yaml", 
     Example: ``load('{"StartAt": "A", "States": {}}').value["StartAt"] == "A"``
     """
     places = Text(name, _decoded(text, name).removeprefix("\ufeff"))
-    read = read_json if (syntax or _syntax(places)) == "json" else read_yaml
-    builder = read(places)
-    return Source(name, places.text, builder.value, places, builder.node)
+    syntax = syntax or _syntax(places)
+    builder = (read_json if syntax == "json" else read_yaml)(places)
+    return Source(name, places.text, builder.value, places, builder.node, syntax)
 
 
 def load_file(path: str | Path) -> Source:
@@ -114,7 +116,7 @@ def _decoded(text: str | bytes, name: str) -> str:
         raise Text(name, before).error("ENCODING", message, len(before), "save the file as UTF-8") from None
 
 
-def _syntax(places: Text) -> str:
+def _syntax(places: Text) -> Literal["yaml", "json"]:
     extension = Path(places.name).suffix.lower()
     if extension in (".yaml", ".yml"):
         return "yaml"

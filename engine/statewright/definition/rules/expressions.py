@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -15,6 +16,9 @@ from statewright.lang.expression import source
 from statewright.lang.syntax import PathSyntaxError
 
 _MAX_NAME = 80
+_INPUT = re.compile(r"\$\$?(?![\w$(])|(?!(?:true|false|null|function)\b)[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+"""What begins at the input of a JSONata expression: ``$``, ``$$``, or a name without a dollar sign and nothing else."""
+_TEST = re.compile(r"[<>=$A-Za-z]")
 _COMPILERS: Final[dict[str, Callable[[str], object]]] = {
     "JSONata": jsonata.compile_expression,
     "JMESPath": jmespath.compile_expression,
@@ -119,17 +123,6 @@ def expression_syntax(definition: Definition) -> Iterator[Finding]:
                         yield Finding(place, message, error.message, offset=offset)
 
 
-@rule("NOT_ON_AWS", "info", "AWS does not have this query language")
-def not_on_aws(definition: Definition) -> Iterator[Finding]:
-    """JMESPath is an addition of this engine; reported where it is asked for."""
-    owners = [(scope.pointer, scope.value) for scope in definition.scopes]
-    owners += [(state.pointer, state.value) for state in definition.states]
-    for pointer, value in owners:
-        if value.get("QueryLanguage") == "JMESPath":
-            message = "The query language JMESPath is not available on AWS"
-            yield Finding((*pointer, "QueryLanguage"), message)
-
-
 @rule("EXPRESSION_IN_JSONPATH", "warning", "a state in JSONPath has an expression, which it does not evaluate")
 def expression_in_jsonpath(definition: Definition) -> Iterator[Finding]:
     for state in definition.states:
@@ -139,3 +132,52 @@ def expression_in_jsonpath(definition: Definition) -> Iterator[Finding]:
                     if source(text) is not None:
                         hint = 'set "QueryLanguage": "JSONata" for the state'
                         yield Finding(place, "This is taken as text: the state's query language is JSONPath", hint)
+
+
+@rule("TEMPLATE_NAME_IN_EXPRESSIONS", "warning", "a name ends in .$ where paths are not evaluated")
+def template_name_in_expressions(definition: Definition) -> Iterator[Finding]:
+    """Payload templates belong to JSONPath; elsewhere the two characters become part of the name."""
+    for state in definition.states:
+        for pointer, value in parts(state) if state.language != "JSONPath" else ():
+            for field in ("Arguments", "Output", "Assign", "ItemSelector", "BatchInput"):
+                for place, _ in strings(value.get(field), (*pointer, field)):
+                    name = place[-1]
+                    if isinstance(name, str) and name.endswith(".$"):
+                        message = f"'{name}' is not evaluated: the state's query language is {state.language}"
+                        yield Finding(place, message, f'write "{name[:-2]}": "{{% … %}}"', key=True)
+
+
+@rule("NO_JSONATA_INPUT", "warning", "a JSONata expression begins with $, $$ or a bare name")
+def no_jsonata_input(definition: Definition) -> Iterator[Finding]:
+    """There is no document that these could stand for, only $states and variables (AWS documentation, JSONata)."""
+    for pointer, text, expression in _jsonata(definition):
+        start = _INPUT.match(expression)
+        if start and (expression.startswith("$") or start.end() == len(expression)):
+            message = f"{start.group()} has no value here, so that the expression fails"
+            yield Finding(pointer, message, "begin with $states.input or a variable", offset=text.index(expression))
+
+
+@rule("SINGLE_ITEM", "warning", "the items of a Map come from a filter, which may give one item that is no array")
+def single_item(definition: Definition) -> Iterator[Finding]:
+    """JSONata makes a sequence of one value the value itself, and one of none undefined."""
+    for pointer, _, expression in _jsonata(definition):
+        if pointer[-1] == "Items" and _filters(expression):
+            message = "A filter that finds one item gives that item, not an array; one that finds none gives nothing"
+            yield Finding(pointer, message, f"put it into an array: {{% [{expression}] %}}")
+
+
+def _filters(expression: str) -> bool:
+    """Whether an expression ends with a filter, rather than an index, and is not an array that holds what it finds."""
+    opening = expression.rfind("[")
+    return opening > 0 and expression[0] != "[" and expression[-1] == "]" and bool(_TEST.search(expression, opening))
+
+
+def _jsonata(definition: Definition) -> Iterator[tuple[Pointer, str, str]]:
+    """Pointer, text and expression of every JSONata expression."""
+    for state in definition.states:
+        for pointer, value in parts(state) if state.language == "JSONata" else ():
+            for field in _FIELDS:
+                for place, text in strings(value.get(field), (*pointer, field)):
+                    expression = source(text)
+                    if expression and not has_placeholder(text):
+                        yield place, text, expression

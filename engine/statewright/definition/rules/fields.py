@@ -74,10 +74,12 @@ def wrong_language(definition: Definition) -> Iterator[Finding]:
 def language_downgrade(definition: Definition) -> Iterator[Finding]:
     """Recorded: INVALID_DOWNGRADE_QUERY_LANGUAGE."""
     whole = definition.scopes[0].language if definition.scopes else "JSONPath"
-    for state in definition.states:
-        if whole != "JSONPath" and state.value.get("QueryLanguage") == "JSONPath":
+    owners = [(scope.pointer, scope.value) for scope in definition.scopes[1:]]
+    owners += [(state.pointer, state.value) for state in definition.states]
+    for pointer, value in owners if whole != "JSONPath" else ():
+        if value.get("QueryLanguage") == "JSONPath":
             message = f"'QueryLanguage' can not be 'JSONPath' if set to '{whole}' for whole state machine"
-            yield Finding(state.pointer, message, at=state.at("QueryLanguage"))
+            yield Finding(pointer, message, at=(*pointer, "QueryLanguage"))
 
 
 @rule("MISPLACED_LANGUAGE", "warning", "QueryLanguage is written among the states")
@@ -108,6 +110,19 @@ def exclusive_fields(definition: Definition) -> Iterator[Finding]:
                 if all(name in value for name in pair):
                     message = f"There should only be one of the following fields: [{', '.join(pair)}]"
                     yield Finding(pointer, message, at=(*pointer, pair[1]), key=True)
+
+
+@rule("CREDENTIALS_PATH", "error", "a role is given by a path in a state that has none")
+def credentials_path(definition: Definition) -> Iterator[Finding]:
+    """Outside JSONPath RoleArn.$ is a name like any other, so that RoleArn is missing (recorded for other names)."""
+    for state in definition.states:
+        credentials = state.part("Credentials")
+        if state.language != "JSONPath" and "RoleArn.$" in credentials and "RoleArn" not in credentials:
+            hint = 'write "RoleArn": "{% … %}"'
+            at = state.at("Credentials", "RoleArn.$")
+            yield Finding(
+                state.at("Credentials"), "The field 'RoleArn' is required but was missing", hint, at, key=True
+            )
 
 
 @rule("WAIT_FIELDS", "error", "a Wait state has none or several of its four fields")

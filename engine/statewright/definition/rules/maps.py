@@ -39,6 +39,16 @@ def execution_type(definition: Definition) -> Iterator[Finding]:
             yield Finding(config, "The field 'ExecutionType' is required but was missing", key=True)
 
 
+@rule("UNUSED_EXECUTION_TYPE", "warning", "an inline Map says of which type its executions are")
+def unused_execution_type(definition: Definition) -> Iterator[Finding]:
+    for state in definition.states:
+        if state.type == "Map" and not state.distributed and "ExecutionType" in state.processor_config:
+            field = "ItemProcessor" if "ItemProcessor" in state.value else "Iterator"
+            message = "An inline Map has no executions of its own: ExecutionType has no effect"
+            place = state.at(field, "ProcessorConfig", "ExecutionType")
+            yield Finding(place, message, 'add "Mode": "DISTRIBUTED", or leave it out', key=True)
+
+
 @rule("BATCH_LIMIT", "error", "an ItemBatcher has no limit")
 def batch_limit(definition: Definition) -> Iterator[Finding]:
     for state in definition.states:
@@ -46,15 +56,6 @@ def batch_limit(definition: Definition) -> Iterator[Finding]:
         if isinstance(batcher, dict) and not any(name in batcher for name in _BATCH_LIMITS):
             message = f"One of the following fields is required: [{', '.join(_BATCH_LIMITS)}]"
             yield Finding(state.at("ItemBatcher"), message, key=True)
-
-
-@rule("CSV_HEADERS", "error", "the columns of a CSV file are said to be given and are not")
-def csv_headers(definition: Definition) -> Iterator[Finding]:
-    for state in definition.states:
-        config = state.part("ItemReader").get("ReaderConfig")
-        if isinstance(config, dict) and config.get("CSVHeaderLocation") == "GIVEN" and "CSVHeaders" not in config:
-            place = state.at("ItemReader", "ReaderConfig")
-            yield Finding(place, "The field 'CSVHeaders' is required but was missing", key=True)
 
 
 @rule("INVALID_LABEL_NAME", "error", "a Label is too long or has characters it must not have", aws="INVALID_LABEL_NAME")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from statewright.definition.rules.rule import Finding, rule
 from statewright.definition.scopes import Definition, State, strings
+from statewright.lang.expression import source
 
 _ARN = re.compile(r"arn:[\w-]*:[\w-]+:[\w-]*:[\w-]*:\S+")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]+")
@@ -26,6 +27,9 @@ def invalid_resource(definition: Definition) -> Iterator[Finding]:
             if resource.startswith("arn:") and not _ARN.fullmatch(resource):
                 hint = "an ARN has the form arn:aws:service:region:account:name"
                 yield Finding(state.at("Resource"), "Value is not a valid resource ARN", hint)
+            elif source(resource) is not None:
+                hint = "to choose the function at run time, pass FunctionName to arn:aws:states:::lambda:invoke"
+                yield Finding(state.at("Resource"), "A Resource cannot be an expression", hint)
             elif not _NAME.fullmatch(resource):
                 yield Finding(state.at("Resource"), "The name of a resource has no blanks or control characters")
 
