@@ -368,9 +368,10 @@ def encode_step(step: Step) -> list[str | bytes | int]:
                 arguments += ("fork", fork.epoch, fork.length, fork.window, fork.tolerance, is_map, encode_fork(fork))
             case Finish(_, error, cause, failed):
                 arguments += ("finish", int(failed), _result(command), _optional(error), _optional(cause))
-            case EndExecution(status, output, error, cause):
+            case EndExecution(status, output, error, cause, at):
                 text = output.text if output is not None else None
-                arguments += ("end", status, _optional(text), _optional(error), _optional(cause))
+                moment = "" if at is None else at
+                arguments += ("end", status, _optional(text), _optional(error), _optional(cause), moment)
     if step.keep_timers:
         arguments.append("keep")
     for child in step.drop:

@@ -246,7 +246,8 @@ class RedisStore(Reading):
         entry = codec.encode_signal(signal)
         digest = hashlib.blake2b(entry, digest_size=8).hexdigest()
         arguments: list[Argument] = [execution, frame_id, self._time(), signal.kind, signal.epoch, entry, digest]
-        outcome, now = await self._scripts.run("signal", self._key(execution), [*arguments, secrets.token_hex(8)])
+        arguments += [signal.worker or "", secrets.token_hex(8)]
+        outcome, now = await self._scripts.run("signal", self._key(execution), arguments)
         return Signalled(outcome.decode(), now)
 
     async def heartbeat(self, execution: str, frame_id: str, epoch: int, seconds: int | None) -> Signalled:

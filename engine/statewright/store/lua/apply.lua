@@ -79,7 +79,7 @@ end
 local function finale(exec, now, c, commit, holder)
   local x = P .. 'x:' .. exec
   local h = call('HMGET', x, 'mn', 't0', 'st')
-  call('HSET', x, 'st', c.status, 't1', now, 'output', c.output, 'error', c.error, 'cause', c.cause,
+  call('HSET', x, 'st', c.status, 't1', c.at ~= '' and c.at or now, 'output', c.output, 'error', c.error, 'cause', c.cause,
     unpack(commit))
   call('HSET', x, unpack(holder))
   for _, machine in ipairs({'', h[1]}) do
@@ -99,7 +99,7 @@ local function read_commands(at)
     activity = {'name'},
     fork = {'epoch', 'length', 'window', 'tolerance', 'map', 'body'},
     finish = {'failed', 'result', 'error', 'cause'},
-    ['end'] = {'status', 'output', 'error', 'cause'},
+    ['end'] = {'status', 'output', 'error', 'cause', 'at'},
     drop = {'frame'},
     close = {'epoch'},
     keep = {},
