@@ -29,7 +29,7 @@ __all__ = ["LIMITS", "JsonataExpression", "compile_expression"]
 
 LIMITS: Final[dict[str, Any]] = {
     "timeout": 0.25,
-    "max_depth": 200,
+    "max_depth": 500,
     "max_steps": 1_000_000,
     "max_string_length": 2**20,
     "max_array_length": 50_000,
@@ -124,17 +124,18 @@ class JsonataExpression:
                 f'{own} := ${name}; ${name} := $type({own}) = "function" ? function{_WRAPPED[name]} : {own}; '
             )
         self._text = text
-        self._program = self._compiled(f'{{"r": ({text})}}')
+        self._program = self._compiled(f'$statewright_value := ({text}); {{"r": $statewright_value}}')
         segments = text[1:].split(".")
         plain = _PLAIN.fullmatch(text) and not _OPERATORS & set(segments)
         self._plain = segments if plain else None
 
-    def evaluate(self, scope: Scope, more: Mapping[str, Json]) -> Json | Missing:
+    def evaluate(self, scope: Scope, more: Mapping[str, Json], root: Json = None) -> Json | Missing:
         """The value, or MISSING where the expression gives nothing (undefined).
 
         Arguments:
             scope: its `input` and `context` are members of `$states`, its variables are the expression's.
             more: further members of `$states`: ``result`` or ``errorOutput``.
+            root: what `$`, `$$` and names without a dollar sign look at; in a state machine that is nothing.
 
         Raises ExpressionError where the evaluation fails or uses more than `LIMITS`.
         """
@@ -143,10 +144,10 @@ class JsonataExpression:
                 return follow(self._plain, scope, more)
             except LookupError:
                 pass  # a list on the way, over which JSONata maps, or a name that may be a function's
-        found = self._run(self._program, scope, more)
+        found = self._run(self._program, scope, more, root)
         if "r" in found:
             return found["r"]
-        if self._run(self._compiled(f'{{"t": $type(({self._text}))}}'), scope, more).get("t") == "function":
+        if self._run(self._compiled(f'{{"t": $type(({self._text}))}}'), scope, more, root).get("t") == "function":
             raise ExpressionError("returned an unsupported result type.")
         return MISSING
 
@@ -155,7 +156,7 @@ class JsonataExpression:
         program.register_function("eval", _no_eval)
         return program
 
-    def _run(self, program: jlens.Expression, scope: Scope, more: Mapping[str, Json]) -> Any:
+    def _run(self, program: jlens.Expression, scope: Scope, more: Mapping[str, Json], root: Json) -> Any:
         functions = _Functions(scope)
         bindings: dict[str, Any] = {name: partial(functions.call, name) for name in self._functions}
         if self._bound & _WRAPPED.keys():  # binding a function is dear: its signature is looked up
@@ -164,7 +165,7 @@ class JsonataExpression:
             scope, more, self._bound, context=self._context
         )  # a variable hides the function of its name
         try:
-            seen = visible(scope, more, self._from_input, context=self._context) or None
+            seen = visible(scope, more, self._from_input, context=self._context) or root
             return program.evaluate(seen, bindings, now=scope.now, **LIMITS)
         except jlens.JlensError as error:
             raise ExpressionError(f"threw an error during evaluation. {error.code}: {error}") from None
