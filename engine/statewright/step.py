@@ -323,12 +323,14 @@ def _end_early(turn: Turn, type_: str, end: EndExecution, open_: tuple[Frame, ..
 
 def _limit_history(turn: Turn) -> None:
     """The event that reaches the limit is the failure itself (measured on AWS: event 25,000 is ExecutionFailed)."""
-    limit = turn.limits.history_events
-    if turn.event.base + len(turn.history) < limit or turn.machine.silent:
+    limit, length = turn.limits.history_events, turn.event.base + len(turn.history)
+    if length < limit or turn.machine.silent:
         return
-    if isinstance(turn.commands[-1] if turn.commands else None, EndExecution):
+    last, room = turn.commands[-1] if turn.commands else None, max(limit - 1 - turn.event.base, 0)
+    if isinstance(last, EndExecution) and (last.status == "FAILED" or length == limit):
+        del turn.history[room:-1]  # a failure for other reasons, or of a child that had come to the limit
         return
-    del turn.history[max(limit - 1 - turn.event.base, 0) :]
+    del turn.history[room:]
     cause = f"The execution reached the maximum number of history events ({limit})."
     turn.commands.clear()
     turn.frame = replace(turn.frame, phase=Phase.DONE)
