@@ -1,7 +1,7 @@
 """The cases with which JSONata's reference implementation is tested, through our adapter.
 
 They are published in the source archive of a package, which pip fetches when the test runs and whose digest it checks.
-What differs is listed in `jsonata_suite.yaml`, with the reason; a case that is listed and agrees fails the test as well.
+What differs is listed in `jsonata_suite.yaml`, with the reason; a listed case that agrees fails the test as well.
 """
 
 from __future__ import annotations

@@ -62,6 +62,12 @@ _CHARACTERS: Final = 5_000_000
 """Characters of JSON text that go into and come out of AWS's functions in one evaluation, about a fifth of a second;
 jlens looks at the time only now and then."""
 
+_EVALUATIONS: Final = 1000
+"""Evaluations in one reaction to an event, plain paths not counted.  Each may take less time and fewer steps than the
+one before, down to `_LEAST` of the first."""
+
+_LEAST: Final = 0.1
+
 _FAULTS: Final = (jlens.JlensError, ArithmeticError, TypeError, ValueError, RecursionError)
 
 
@@ -86,6 +92,11 @@ class _Functions:
         if self._characters < 0:
             raise ValueError("The arguments and results of functions are too large")
         return {"value": value} if name == "parse" else value
+
+    @property
+    def share(self) -> float:
+        """What was used, as a share of what an evaluation may use."""
+        return 2 - self._work / _WORK - self._characters / _CHARACTERS
 
     def allow(self, name: str, value: Json) -> None:
         """ValueError where a function of `_WRAPPED` has too much to do."""
@@ -158,6 +169,8 @@ class JsonataExpression:
 
     def _run(self, program: jlens.Expression, scope: Scope, more: Mapping[str, Json], root: Json) -> Any:
         functions = _Functions(scope)
+        patience = max(0.8**scope.budget.evaluations, _LEAST)
+        limits = LIMITS | {name: type(LIMITS[name])(LIMITS[name] * patience) for name in ("timeout", "max_steps")}
         bindings: dict[str, Any] = {name: partial(functions.call, name) for name in self._functions}
         if self._bound & _WRAPPED.keys():  # binding a function is dear: its signature is looked up
             bindings["statewright_allow"] = functions.allow
@@ -166,7 +179,10 @@ class JsonataExpression:
         )  # a variable hides the function of its name
         try:
             seen = visible(scope, more, self._from_input, context=self._context) or root
-            return program.evaluate(seen, bindings, now=scope.now, **LIMITS)
+            found = program.evaluate(seen, bindings, now=scope.now, **limits)
+            if not scope.budget.spend(functions.share + 1 / _EVALUATIONS):
+                raise ValueError("The expressions of the state take too long")
+            return found
         except jlens.JlensError as error:
             raise ExpressionError(f"threw an error during evaluation. {error.code}: {error}") from None
         except _FAULTS as error:

@@ -50,6 +50,11 @@ class Walk:
         if self._left < 0:
             raise runtime_error(f"The path looks at more than {_VISITS} values")
 
+    @property
+    def share(self) -> float:
+        """What was spent, as a share of what a walk may spend."""
+        return 1 - self._left / _VISITS
+
     def gather(self, values: Iterable[Json]) -> list[Json]:
         """The values as a list; States.Runtime when there are more than 100,000 of them."""
         gathered: list[Json] = []
