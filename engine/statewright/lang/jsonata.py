@@ -62,11 +62,14 @@ _CHARACTERS: Final = 5_000_000
 """Characters of JSON text that go into and come out of AWS's functions in one evaluation, about a fifth of a second;
 jlens looks at the time only now and then."""
 
-_EVALUATIONS: Final = 1000
+_EVALUATIONS: Final = 400
 """Evaluations in one reaction to an event, plain paths not counted.  Each may take less time and fewer steps than the
 one before, down to `_LEAST` of the first."""
 
 _LEAST: Final = 0.1
+
+_RESULTS: Final = 10_000_000
+"""Characters, items and members of all results in one reaction."""
 
 _FAULTS: Final = (jlens.JlensError, ArithmeticError, TypeError, ValueError, RecursionError)
 
@@ -94,9 +97,9 @@ class _Functions:
         return {"value": value} if name == "parse" else value
 
     @property
-    def share(self) -> float:
-        """What was used, as a share of what an evaluation may use."""
-        return 2 - self._work / _WORK - self._characters / _CHARACTERS
+    def seconds(self) -> float:
+        """What was used, for `Budget`: each of the two kinds of work may take a third of it."""
+        return (2 - self._work / _WORK - self._characters / _CHARACTERS) / 3
 
     def allow(self, name: str, value: Json) -> None:
         """ValueError where a function of `_WRAPPED` has too much to do."""
@@ -180,7 +183,8 @@ class JsonataExpression:
         try:
             seen = visible(scope, more, self._from_input, context=self._context) or root
             found = program.evaluate(seen, bindings, now=scope.now, **limits)
-            if not scope.budget.spend(functions.share + 1 / _EVALUATIONS):
+            made = len(found["r"]) / _RESULTS if isinstance(found.get("r"), str | list | dict) else 0
+            if not scope.budget.spend(functions.seconds + made + 1 / _EVALUATIONS):
                 raise ValueError("The expressions of the state take too long")
             return found
         except jlens.JlensError as error:

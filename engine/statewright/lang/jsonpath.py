@@ -94,7 +94,7 @@ class Path:
             nodes = select(self.segments, document, walk)
         except RecursionError:
             raise runtime_error(f"Invalid path '{self.text}' : the values are nested too deeply") from None
-        if budget is not None and not budget.spend(walk.share):
+        if budget is not None and not budget.spend(walk.seconds):
             raise runtime_error("The paths of the state look at too many values")
         if not self.definite:
             return nodes

@@ -71,7 +71,7 @@ class Entropy:
 
 class Budget:
     """What all expressions of one state may use together in one reaction to an event, so that many expressions are no
-    way around the limits of a single one: 1 is about what the dearest expression may use, some tenths of a second.
+    way around the limits of a single one: about a second, in the measure of each language, so that a replay agrees.
 
     Example: ``Budget().spend(0.5)``
     """
@@ -82,9 +82,9 @@ class Budget:
         self.left = 1.0
         self.evaluations = 0
 
-    def spend(self, share: float) -> bool:
-        """Take a share of it; whether there was enough left."""
-        self.left -= share
+    def spend(self, seconds: float) -> bool:
+        """Take some of it; whether there was enough left."""
+        self.left -= seconds
         self.evaluations += 1
         return self.left >= 0
 

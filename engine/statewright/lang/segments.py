@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _RESULTS: Final = 100_000
-_VISITS: Final = 2_000_000
+_VISITS: Final = 1_000_000
 
 
 class Walk:
@@ -51,8 +51,8 @@ class Walk:
             raise runtime_error(f"The path looks at more than {_VISITS} values")
 
     @property
-    def share(self) -> float:
-        """What was spent, as a share of what a walk may spend."""
+    def seconds(self) -> float:
+        """What was spent, for `Budget`: one walk may spend all of it."""
         return 1 - self._left / _VISITS
 
     def gather(self, values: Iterable[Json]) -> list[Json]:

@@ -148,8 +148,7 @@ class Template:
 
 
 def bounded(value: Json) -> Json:
-    """`value`; States.DataLimitExceeded if its text would be beyond all bounds, since a template can use one large value
-    many times.
+    """`value`; States.DataLimitExceeded if its text would be beyond all bounds: one large value can be used many times.
 
     Example: ``bounded([1]) == [1]``
     """
