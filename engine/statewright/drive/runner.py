@@ -261,6 +261,7 @@ class Runner:
         if event is None:
             await self._commit(Step(self.frame, keep_timers=True))
             return False
+        await self.session.breathe()
         taken = self._step(event)
         if taken.pinned:
             taken = await self._commit_pinned(event)
