@@ -68,12 +68,16 @@ def begin(program: Program, execution: Execution, limits: Limits = _DEFAULT_LIMI
     machine = program.machines[execution.entry]
     frame = Frame("", machine.key, "", machine.start_at, execution.input)
     started = HistoryEvent("ExecutionStarted", {"input": execution.input, "roleArn": execution.role_arn}, previous=0)
+    due = _time_out(program, execution, limits)
+    return Step(frame, (started,), () if due is None else (StartTimer(TimerKind.EXECUTION, due=due),))
+
+
+def _time_out(program: Program, execution: Execution, limits: Limits) -> int | None:
+    """When the execution's time is over (ms), if that is limited."""
     seconds = None if execution.entry else program.timeout_seconds  # a child execution's parent has them
     if execution.type == "EXPRESS":
         seconds = min(limits.express_seconds, seconds if seconds is not None else limits.express_seconds)
-    if seconds is None:
-        return Step(frame, (started,))
-    return Step(frame, (started,), (StartTimer(TimerKind.EXECUTION, delay=seconds * 1000),))
+    return None if seconds is None else execution.started_at + seconds * 1000
 
 
 def step(
@@ -99,9 +103,11 @@ def step(
     """
     turn = Turn(program, execution, frame, event, limits, sign, Entropy(event.entropy))
     if isinstance(event, Stopped):
-        return _end_early(turn, "ABORTED", "ExecutionAborted", event.error, event.cause, event.open)
+        end = EndExecution("ABORTED", error=event.error, cause=event.cause)
+        return _end_early(turn, "ExecutionAborted", end, event.open)
     if isinstance(event, TimerFired) and event.kind is TimerKind.EXECUTION:
-        return _end_early(turn, "TIMED_OUT", "ExecutionTimedOut", "States.Timeout", None, event.open)
+        end = EndExecution("TIMED_OUT", error="States.Timeout", at=_time_out(program, execution, limits))
+        return _end_early(turn, "ExecutionTimedOut", end, event.open)
     react = LEGAL.get((frame.phase, type(event)))
     if react is None or (frame.phase is not Phase.ENTER and event.epoch != frame.epoch):
         return Step(frame, keep_timers=True)
@@ -342,18 +348,16 @@ def _machine_failed(turn: Turn, error: StatesError) -> None:
     turn.command(Finish(error=error.error, cause=error.cause, failed=True))
 
 
-def _end_early(
-    turn: Turn, status: str, type_: str, error: str | None, cause: str | None, open_: tuple[Frame, ...]
-) -> Step:
+def _end_early(turn: Turn, type_: str, end: EndExecution, open_: tuple[Frame, ...]) -> Step:
     """The execution is stopped or out of time, wherever it is; what still runs is dropped without events."""
     frame = turn.frame
     if frame.phase is Phase.DONE:
         return Step(frame, keep_timers=True)
-    turn.record(type_, _error_details(error, cause))
+    turn.record(type_, _error_details(end.error, end.cause))
     return Step(
         replace(frame, phase=Phase.DONE),
         tuple(turn.history),
-        (EndExecution(status, error=error, cause=cause),),
+        (end,),
         drop=tuple(child.id for child in open_),
         closed=(frame.epoch,) if frame.phase is Phase.JOIN else (),
     )

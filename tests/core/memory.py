@@ -35,6 +35,7 @@ from statewright.model import (
     StartTask,
     StartTimer,
     Step,
+    Stopped,
     TaskAnswer,
     TaskKind,
     TaskSubmitted,
@@ -53,6 +54,10 @@ def execution(input_: Any, type_: str = "STANDARD") -> Execution:
     return Execution(
         "x", f"{ARN}:execution:m:x", "x", f"{ARN}:stateMachine:m", "m", "0", Payload.of(input_), 1_000_000, type=type_
     )
+
+
+class Beat(Event, frozen=True, kw_only=True):
+    """A heartbeat, of which the core never hears."""
 
 
 @dataclass
@@ -75,7 +80,10 @@ class Memory:
         definition, input: what is run.
         tasks: resource (last part of an ARN) to the list of answers, the last one repeated: ``{"return": v}``,
             ``{"fail": [error, cause]}``, ``{"hang": true}``, ``{"echo": true}``; with `early` the answer comes before
-            the handler returns.
+            the handler returns, with `after` so many seconds after the task was ordered (an activity: taken), and
+            `beats` are the seconds at which heartbeats are sent.  An activity is `taken` after some seconds, null:
+            never.
+        stop: the second at which the execution is stopped.
     """
 
     definition: Mapping[str, Any]
@@ -83,6 +91,7 @@ class Memory:
     tasks: Mapping[str, list[Mapping[str, Any]]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
     most_steps: int = 5000
+    stop: float | None = None
 
     def __post_init__(self) -> None:
         self.program = compile_definition(self.definition)
@@ -94,7 +103,8 @@ class Memory:
         self.previous = {"": 0}
         self.joins: dict[tuple[str, int], Join] = {}
         self.ready: deque[tuple[str, Event]] = deque()
-        self.timers: list[tuple[int, int, str, int, TimerKind]] = []
+        self.coming: list[tuple[int, int, str, Event]] = []
+        self.timers: dict[tuple[str, TimerKind], tuple[int, int]] = {}  # when they are due, and their epochs
         self.calls: dict[str, int] = {}
         self.end: EndExecution | None = None
         self.counter = itertools.count()
@@ -102,6 +112,8 @@ class Memory:
     def run(self) -> Memory:
         """Go on until the execution ends."""
         self.apply("", begin(self.program, self.execution))
+        if self.stop is not None:
+            self.later(self.stop, "", Stopped(at=0, entropy=""))
         for _ in range(self.most_steps):
             if self.end is not None:
                 return self
@@ -110,20 +122,34 @@ class Memory:
             if frame is None:
                 continue
             event = replace(event, at=self.now, base=len(self.history), entropy=str(next(self.counter)))
+            if isinstance(event, Stopped) or getattr(event, "kind", None) is TimerKind.EXECUTION:
+                open_ = tuple(frame for id_, frame in self.frames.items() if id_)
+                event = replace(event, open=open_)
             taken = step(self.program, self.execution, frame, event, self.limits)
             self.log.append((self.execution, frame, event, taken))
             self.apply(frame_id, taken)
         raise AssertionError(f"not at its end after {self.most_steps} steps")
 
     def next_event(self) -> tuple[str, Event]:
-        """What happens next: whatever is ready, else the first timer."""
-        if self.ready:
-            return self.ready.popleft()
-        assert self.timers, "nothing is ready and no timer runs: stuck"
-        due, _, frame_id, epoch, kind = heapq.heappop(self.timers)
-        self.now = max(self.now, due)
-        open_ = tuple(frame for id_, frame in self.frames.items() if id_) if kind is TimerKind.EXECUTION else ()
-        return frame_id, TimerFired(at=0, entropy="", epoch=epoch, kind=kind, open=open_)
+        """What happens next: whatever is ready, else what is due first, a timer before an answer."""
+        while not self.ready:
+            timer = min(self.timers, key=lambda timer: self.timers[timer][0], default=None)
+            assert timer or self.coming, "nothing is ready and no timer runs: stuck"
+            if timer is not None and (not self.coming or self.timers[timer][0] <= self.coming[0][0]):
+                due, epoch = self.timers.pop(timer)
+                frame_id, event = timer[0], TimerFired(at=0, entropy="", epoch=epoch, kind=timer[1])
+            else:
+                due, _, frame_id, event = heapq.heappop(self.coming)
+            self.now = max(self.now, due)
+            if isinstance(event, Beat):
+                self.beat(frame_id, event.epoch)
+            else:
+                self.ready.append((frame_id, event))
+        return self.ready.popleft()
+
+    def later(self, seconds: float, frame_id: str, event: Event) -> None:
+        """Let something happen so many seconds from now."""
+        heapq.heappush(self.coming, (self.now + round(seconds * 1000), next(self.counter), frame_id, event))
 
     def apply(self, frame_id: str, taken: Step) -> None:
         """Commit a step."""
@@ -140,6 +166,9 @@ class Memory:
         self.frames[frame_id] = frame
         for dropped in taken.drop:
             self.frames.pop(dropped, None)
+        if not taken.keep_timers:
+            kept = {timer: at for timer, at in self.timers.items() if timer[0] in self.frames and timer[0] != frame_id}
+            self.timers = kept | {t: at for t, at in self.timers.items() if t[1] is TimerKind.EXECUTION}
         for command in taken.commands:
             self.obey(frame, command, last)
         if frame.phase is Phase.ENTER:
@@ -149,7 +178,7 @@ class Memory:
         """Apply one command."""
         if isinstance(command, StartTimer):
             due = command.due if command.due is not None else self.now + command.delay
-            heapq.heappush(self.timers, (due, next(self.counter), frame.id, frame.epoch, command.kind))
+            self.timers[frame.id, command.kind] = due, frame.epoch
         elif isinstance(command, StartTask):
             self.answer(frame, command)
         elif isinstance(command, Fork):
@@ -171,9 +200,14 @@ class Memory:
         said = script[min(self.calls.get(name, 0), len(script) - 1)]
         self.calls[name] = self.calls.get(name, 0) + 1
         by_token = order.kind is not TaskKind.CALL
-        if by_token and not said.get("early"):
+        start = said.get("taken", 0) if order.kind is TaskKind.ACTIVITY else 0
+        if by_token and not said.get("early") and start is not None:
             submitted = TaskSubmitted(at=0, entropy="", epoch=frame.epoch, output=Payload.of({}), worker="w")
-            self.ready.append((frame.id, submitted))
+            self.later(start, frame.id, submitted)
+        if start is None:
+            return
+        for second in said.get("beats", ()):
+            self.later(start + second, frame.id, Beat(at=0, entropy="", epoch=frame.epoch))
         if "hang" in said:
             return
         if "fail" in said:
@@ -184,7 +218,13 @@ class Memory:
         else:
             output = order.arguments if "echo" in said else Payload.of(said["return"])
             event = TaskAnswer(at=0, entropy="", epoch=frame.epoch, output=output, by_token=by_token)
-        self.ready.append((frame.id, event))
+        self.later(start + said.get("after", 0), frame.id, event)
+
+    def beat(self, frame_id: str, epoch: int) -> None:
+        """A heartbeat: the timer starts anew, unless it is of another order."""
+        frame, timer = self.frames.get(frame_id), (frame_id, TimerKind.HEARTBEAT)
+        if frame is not None and frame.task is not None and self.timers.get(timer, (0, None))[1] == epoch:
+            self.timers[timer] = self.now + (frame.task.heartbeat_seconds or 0) * 1000, epoch
 
     def map_run(self, frame: Frame, run: MapRun) -> Joined:
         """Run the child executions of a map run, one after the other as if at once, each with a history of its own."""

@@ -20,7 +20,8 @@ CASES = [
 
 
 def run(case: dict[str, Any]) -> Memory:
-    return Memory(case["definition"], case["input"], case.get("tasks", {}), Limits(**case.get("limits", {}))).run()
+    limits = Limits(**case.get("limits", {}))
+    return Memory(case["definition"], case["input"], case.get("tasks", {}), limits, stop=case.get("stop")).run()
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["case"])

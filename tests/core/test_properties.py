@@ -1,144 +1,149 @@
-"""Random definitions and inputs: the core never raises, never hangs, and its histories are well formed."""
+"""Random definitions, inputs, task outcomes, stops and time-outs: the core never raises and never hangs, its histories
+are well formed, and a log of events is a complete record.
 
+``STATEWRIGHT_EXAMPLES=100 pytest tests/core/test_properties.py`` tries a hundred times as many.
+"""
+
+import os
+from collections import defaultdict
 from typing import Any
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from statewright.model import Limits
-from statewright.step import step
+from statewright.definition.compile import compile_definition
+from statewright.model import (
+    Continue,
+    Event,
+    Frame,
+    Joined,
+    Limits,
+    Phase,
+    Stopped,
+    TaskAnswer,
+    TaskSubmitted,
+    TimerFired,
+    TimerKind,
+)
+from statewright.step import LEGAL, step
+from statewright.store import codec
+from statewright.values import NotJsonError, encode
+from tests.core.machines import INPUT, TASKS, machines
 from tests.core.memory import Memory
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-(10**20), 10**20) | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
-    max_leaves=8,
-)  # fmt: skip
-PATH = st.sampled_from(
-    ["$", "$.a", "$.b", "$.a.b", "$.c[0]", "$[*]", "$..a", "$.a[?(@.b>1)]", "$$", "$$.State.Name", "$.b[-1]", "$v"]
-)
-REFERENCE = st.sampled_from(["$", "$.a", "$.b", "$.a.b", "$.c[0]", None])
-EXPRESSION = PATH | st.sampled_from(
-    ["States.Array($.a, 1)", "States.Format('{}', $.b)", "States.MathAdd($.a, 1)", "States.JsonMerge($, $.a, false)",
-     "States.ArrayRange(0, 10, $.a)", "States.StringToJson($.a)", "States.UUID()"]
-)  # fmt: skip
-TEMPLATE = st.dictionaries(st.sampled_from(["a.$", "b.$", "c.$"]), EXPRESSION, min_size=1, max_size=3) | JSON.filter(
-    lambda value: isinstance(value, dict)
-)
-ERRORS = st.lists(st.sampled_from(["Boom", "States.TaskFailed", "States.Timeout"]), min_size=1, max_size=2) | st.just(
-    ["States.ALL"]
-)
+
+def is_json(value: Any) -> bool:
+    """Whether a value may be an input at all (see `AsyncEngine.start`)."""
+    try:
+        return bool(encode(value))
+    except NotJsonError:
+        return False
 
 
-def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
-    return st.fixed_dictionaries({}, optional=fields)
+EXAMPLES = int(os.environ.get("STATEWRIGHT_EXAMPLES", "1"))
+LIMITS = Limits(history_events=150, payload_bytes=4000, variable_bytes=2000, variables_bytes=4000)
 
 
-def with_flow(base: dict[str, Any], draw: Any, names: list[str], *, recovers: bool, result: bool) -> dict[str, Any]:
-    fields: dict[str, Any] = {"InputPath": REFERENCE, "OutputPath": REFERENCE}
-    if result:
-        fields |= {"Parameters": TEMPLATE, "ResultPath": REFERENCE, "Assign": st.just({"v.$": "$"})}
-    if recovers:
-        fields |= {"ResultSelector": TEMPLATE}
-        fields["Retry"] = st.lists(
-            st.fixed_dictionaries({"ErrorEquals": ERRORS, "MaxAttempts": st.integers(0, 2)}), max_size=2
-        )
-        fields["Catch"] = st.lists(
-            st.fixed_dictionaries(
-                {"ErrorEquals": ERRORS, "Next": st.sampled_from(names)}, optional={"ResultPath": REFERENCE}
-            ),
-            max_size=2,
-        )
-    return base | draw(optional(**fields)) | draw(st.sampled_from([{"End": True}] + [{"Next": n} for n in names]))
+ANY_INPUT = INPUT.filter(is_json)
 
 
-@st.composite
-def machines(draw: Any, depth: int = 0) -> dict[str, Any]:
-    names = [f"S{depth}{index}" for index in range(draw(st.integers(1, 4)))]
-    kinds = ["Pass", "Task", "Wait", "Choice", "Succeed", "Fail"] + (["Parallel", "Map"] if depth < 2 else [])
-    states = {}
-    for name in names:
-        kind = draw(st.sampled_from(kinds))
-        states[name] = state(draw, kind, names, depth)
-    return {"StartAt": names[0], "States": states}
+@settings(max_examples=200 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(machines(), ANY_INPUT, TASKS, st.none() | st.floats(0, 12))
+def test_any_execution(definition: dict[str, Any], input_: Any, tasks: Any, stop: float | None) -> None:
+    memory = Memory(definition, input_, tasks, LIMITS, stop=stop).run()
+    check_end(memory)
+    check_history(memory)
+    check_log(memory)
+    again = Memory(definition, input_, tasks, LIMITS, stop=stop).run()
+    assert again.history == memory.history
+    assert again.end == memory.end
 
 
-def state(draw: Any, kind: str, names: list[str], depth: int) -> dict[str, Any]:
-    base: dict[str, Any] = {"Type": kind}
-    if kind == "Pass":
-        return with_flow(base, draw, names, recovers=False, result=True)
-    if kind == "Task":
-        base |= {"Resource": draw(st.sampled_from(["echo", "boom", "hang"])), "TimeoutSeconds": 5}
-        return with_flow(base, draw, names, recovers=True, result=True)
-    if kind == "Wait":
-        base |= draw(st.sampled_from([{"Seconds": 3}, {"SecondsPath": "$.a"}, {"TimestampPath": "$.b"}]))
-        return with_flow(base, draw, names, recovers=False, result=False)
-    if kind == "Choice":
-        rule = {"Variable": draw(PATH), "Next": draw(st.sampled_from(names))}
-        test = draw(st.sampled_from(["NumericEquals", "StringEquals", "IsPresent", "StringMatches", "IsNull"]))
-        operand: Any = {"NumericEquals": 1, "StringEquals": "a", "StringMatches": "*a*"}.get(test, True)
-        default = draw(st.sampled_from([{}] + [{"Default": name} for name in names]))
-        return base | {"Choices": [rule | {test: operand}]} | default
-    if kind == "Parallel":
-        base["Branches"] = draw(st.lists(machines(depth + 1), min_size=1, max_size=3))
-        return with_flow(base, draw, names, recovers=True, result=True)
-    if kind == "Map":
-        base |= draw(optional(ItemsPath=PATH, ItemSelector=TEMPLATE, MaxConcurrency=st.integers(0, 3),
-                              ToleratedFailureCount=st.integers(0, 2)))  # fmt: skip
-        base["ItemProcessor"] = draw(machines(depth + 1))
-        flow = with_flow(base, draw, names, recovers=True, result=True)
-        flow.pop("Parameters", None)
-        return flow
-    if kind == "Fail":
-        return base | draw(optional(Error=st.just("Boom"), CausePath=EXPRESSION))
-    return base
+def check_end(memory: Memory) -> None:
+    end = memory.end
+    assert end is not None
+    assert end.status in ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
+    assert (end.status == "SUCCEEDED") == (end.output is not None)
+    assert memory.history[-1][3] == f"Execution{end.status.title().replace('_O', 'O')}"
+    assert len(memory.history) <= LIMITS.history_events + (end.status in ("TIMED_OUT", "ABORTED"))
+    if end.status == "TIMED_OUT":
+        assert (end.error, end.cause, end.at) == ("States.Timeout", None, memory.now)
 
 
-TASKS: dict[str, Any] = {"echo": [{"echo": True}], "boom": [{"fail": ["Boom", "why"]}], "hang": [{"hang": True}]}
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
-@given(machines(), JSON)
-def test_any_definition_comes_to_an_end(definition: dict[str, Any], input_: Any) -> None:
-    memory = Memory(definition, input_, TASKS, Limits(history_events=150)).run()
-    assert memory.end is not None
-    assert memory.end.status in ("SUCCEEDED", "FAILED")
+def check_history(memory: Memory) -> None:
+    """Every event follows an earlier one, and each frame leaves the state that it entered, once."""
     for id_, previous, _, type_, _ in memory.history:
         assert 0 <= previous < id_
-        assert previous or type_ in ("ExecutionStarted",) or id_ == 2
-    for execution, frame, event, taken in memory.log:
-        assert step(memory.program, execution, frame, event, memory.limits) == taken
-
-
-EXPRESSIONS = {
-    "JSONata": "$states.input $states.input.a $v $nope $uuid() $now() 1+'a' [1..3] {'a':$v} $parse('[1]') $sum "
-    "$range(0,9,$states.input.a) $partition($states.input,2) $states.input.a>1 true null",
-    "JMESPath": """states.input states.input.a v nope uuid() now() abs('a') [v,v] {a:v} parse('[1]') `"\\ud800"` """
-    "range(`0`,`9`,states.input.a) partition(states.input,`2`) states.input.a>`1` `true` `null` `1e400` &a",
-}
-
-
-@settings(max_examples=100, deadline=None)
-@given(st.data(), st.sampled_from(sorted(EXPRESSIONS)), JSON)
-def test_any_expression_in_any_field_comes_to_an_end(data: Any, language: str, input_: Any) -> None:
-    def any_() -> str:
-        return "{% " + data.draw(st.sampled_from(EXPRESSIONS[language].split())) + " %}"
-
-    catcher = {"ErrorEquals": ["States.ALL"], "Output": any_(), "Assign": {"v": any_()}, "Next": "C"}
-    recovery = {"Retry": [{"ErrorEquals": ["States.ALL"], "MaxAttempts": 1}], "Catch": [catcher]}
-    processor = {"StartAt": "I", "States": {"I": {"Type": "Pass", "Output": any_(), "End": True}}}
-    states = {
-        "A": {"Type": "Pass", "Assign": {"v": any_()}, "Output": {"a": any_()}, "Next": "T"},
-        "T": {"Type": "Task", "Resource": "echo", "Arguments": any_(), "TimeoutSeconds": any_(), "Output": any_(),
-              **recovery, "Next": "M"},
-        "M": {"Type": "Map", "Items": any_(), "ItemSelector": any_(), "MaxConcurrency": any_(),
-              "ToleratedFailurePercentage": any_(), "ItemProcessor": processor, **recovery, "Next": "C"},
-        "C": {"Type": "Choice", "Choices": [{"Condition": any_(), "Output": any_(), "Next": "W"}], "Default": "F"},
-        "W": {"Type": "Wait", data.draw(st.sampled_from(["Seconds", "Timestamp"])): any_(), "Next": "F"},
-        "F": {"Type": "Fail", "Error": any_(), "Cause": any_()},
-    }  # fmt: skip
-    start = data.draw(st.sampled_from(sorted(states)))
-    memory = Memory({"QueryLanguage": language, "StartAt": start, "States": states}, input_, TASKS).run()
-    assert memory.end is not None
+        assert previous or id_ <= 2 or type_ == "EvaluationFailed"  # which follows what the Entered event does
     assert len(memory.events) == len(memory.history)
+    inside: dict[tuple[int, str], str | None] = defaultdict(lambda: None)
+    for execution, frame, _, taken in memory.log:
+        place = (id(execution), frame.id)
+        for event in taken.history:
+            name = (event.details or {}).get("name")
+            if event.type.endswith("StateEntered"):
+                assert inside[place] is None, "the state before was not left"
+                inside[place] = name
+            elif event.type.endswith("StateExited"):
+                assert inside[place] == name
+                inside[place] = None
+
+
+def check_log(memory: Memory) -> None:
+    """The same events, taken by a program compiled anew and from frames as a store keeps them, give the same steps."""
+    program = compile_definition(memory.definition)
+    for execution, frame, event, taken in memory.log:
+        early = isinstance(event, Stopped) or getattr(event, "kind", None) is TimerKind.EXECUTION
+        if not early and (frame.phase, type(event)) not in LEGAL:
+            assert (taken.frame, taken.history, taken.commands, taken.keep_timers) == (frame, (), (), True)
+        assert taken.frame.epoch >= frame.epoch
+        assert step(program, execution, stored(frame), event, memory.limits) == taken
+        codec.encode_step(taken, codec.Outgoing())
+        assert stored(taken.frame) == taken.frame
+
+
+def stored(frame: Frame) -> Frame:
+    """The frame as it comes back from the store, which keeps item, fork, map run and Entered id beside it."""
+    body = codec.encode_frame(frame, codec.Outgoing(apart=False))
+    beside = {"item": frame.item, "fork": frame.fork, "map_run": frame.map_run, "entered_id": frame.entered_id}
+    return codec.decode_frame(frame.id, body, str, **beside)  # type: ignore[arg-type]
+
+
+FAULTY = st.sampled_from([0, 1, 7]).flatmap(
+    lambda epoch: st.sampled_from(
+        [Continue(at=1, entropy="", epoch=epoch), Joined(at=1, entropy="", epoch=epoch, results=("1",)),
+         Joined(at=1, entropy="", epoch=epoch, error="Boom"), TaskAnswer(at=1, entropy="", epoch=epoch, failed=True),
+         TaskSubmitted(at=1, entropy="", epoch=epoch), TimerFired(at=1, entropy="", epoch=epoch, kind=TimerKind.WAIT),
+         TimerFired(at=1, entropy="", epoch=epoch, kind=TimerKind.RETRY)]
+    )
+)  # fmt: skip
+
+
+@settings(max_examples=60 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(machines(), ANY_INPUT, TASKS, st.lists(FAULTY, min_size=1, max_size=3))
+def test_events_that_are_not_due_change_nothing(
+    definition: dict[str, Any], input_: Any, tasks: Any, faulty: list[Event]
+) -> None:
+    memory = Memory(definition, input_, tasks, LIMITS).run()
+    for execution, frame, _, _ in memory.log:
+        for event in faulty:
+            due = (frame.phase, type(event)) in LEGAL and (frame.phase is Phase.ENTER or event.epoch == frame.epoch)
+            if not due:
+                taken = step(memory.program, execution, frame, event, memory.limits)
+                assert (taken.frame, taken.history, taken.commands, taken.keep_timers) == (frame, (), (), True)
+
+
+@settings(max_examples=60 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(machines(), ANY_INPUT, TASKS, st.integers(0, 40))
+def test_any_execution_can_be_stopped_after_any_step(
+    definition: dict[str, Any], input_: Any, tasks: Any, steps: int
+) -> None:
+    memory = Memory(definition, input_, tasks, LIMITS).run()
+    execution, frame, event, _ = memory.log[min(steps, len(memory.log) - 1)]
+    if frame.id == "":
+        stopped = Stopped(at=event.at, entropy="", base=event.base, error="Enough")
+        taken = step(memory.program, execution, frame, stopped, memory.limits)
+        assert [written.type for written in taken.history] == ["ExecutionAborted"]
+        assert taken.frame == replace(frame, phase=Phase.DONE)
+        codec.encode_step(taken, codec.Outgoing())

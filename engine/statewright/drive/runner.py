@@ -212,16 +212,14 @@ class Runner:
 
     def _make_feeding(self) -> Feeding:
         event = Continue(at=self._now(), entropy=self.session.entropy(), base=self._base, epoch=self.frame.epoch)
-        assert self._program is not None  # noqa: S101
-        assert self._execution is not None  # noqa: S101
+        assert self._program is not None and self._execution is not None  # noqa: S101, PT018
         return feed(self._program, self._execution, self.frame, event, self.session.limits, self._sign)
 
     # -- handlers -----------------------------------------------------------------------------------------------------
     async def _perform(self) -> Event | None:
         """Run the handler of the frame's task; None if a signal came meanwhile that goes first."""
         frame, session = self.frame, self.session
-        assert self._execution is not None  # noqa: S101
-        assert frame.task is not None  # noqa: S101
+        assert self._execution is not None and frame.task is not None  # noqa: S101, PT018
         if self.fenced():
             raise _LostError
         self._context = task_context(session, self._execution, frame, frame.task)
@@ -271,6 +269,7 @@ class Runner:
         if event is None:
             await self._commit(Step(self.frame, keep_timers=True))
             return False
+        await self.session.breathe()
         taken = self._step(event)
         if taken.pinned:
             taken = await self._commit_pinned(event)
@@ -284,8 +283,7 @@ class Runner:
         return not self._leaving
 
     def _step(self, event: Event) -> Step:
-        assert self._program is not None  # noqa: S101
-        assert self._execution is not None  # noqa: S101
+        assert self._program is not None and self._execution is not None  # noqa: S101, PT018
         return step(self._program, self._execution, self.frame, event, self.session.limits, self._sign)
 
     async def _commit_pinned(self, event: Event) -> Step:

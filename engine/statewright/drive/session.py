@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from typing import Final
 
 from statewright.drive.clock import Clock
 from statewright.drive.programs import Programs
@@ -18,6 +19,10 @@ from statewright.store.verbs import Store
 from statewright.tasks import Registry, Tokens
 
 __all__ = ["Session"]
+
+
+_TURN: Final = 0.05
+"""Seconds of steps in one turn of the event loop after which the others wait for the next."""
 
 
 def _entropy() -> str:
@@ -69,11 +74,25 @@ class Session:
     planned: int | None = None
     alarm: Callable[[], None] = _nothing
     _commits: int = 0
+    _since: float = 0.0
+    _marked: bool = False
 
     def commit_id(self) -> str:
         """A name no other commit of any worker has."""
         self._commits += 1
         return f"{self.owner}.{self._commits}"
+
+    async def breathe(self) -> None:
+        """Let everybody else have a turn if this one has been a long one: the steps of many frames, each of which may
+        take some tenths of a second, must not follow each other without a word to the store."""
+        while self._marked and self.monotonic() - self._since > _TURN:
+            await asyncio.sleep(0)
+        if not self._marked:
+            self._marked, self._since = True, self.monotonic()
+            asyncio.get_running_loop().call_soon(self._next_turn)
+
+    def _next_turn(self) -> None:
+        self._marked = False
 
     def look_at(self, due: int) -> None:
         """Look for work at `due` (ms), or before."""

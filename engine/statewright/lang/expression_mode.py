@@ -18,6 +18,7 @@ from statewright.errors import EvaluationError
 from statewright.lang.dataflow import Catch, Dataflow, Items, Rule, Value, whole_text
 from statewright.lang.expression import Expression, ExpressionError, source
 from statewright.lang.scope import MISSING, Scope, as_text
+from statewright.lang.template import MANY, bounded
 from statewright.lang.timestamps import parse_instant
 from statewright.values import Json, json_type
 
@@ -86,8 +87,10 @@ class ExpressionLanguage:
             return None
         place = f"{within}/{name}" if within else name
         text = source(value)
-        about = f"The value specified for the field '{place}'" if text is None else self._about(text, place)
-        return _Field(place, self._value(value, place), about)
+        if text is not None:
+            return _Field(place, self._value(value, place), self._about(text, place))
+        evaluate, about = self._value(value, place), f"The value specified for the field '{place}'"
+        return _Field(place, _bounded(evaluate) if _expressions(value) > MANY else evaluate, about)
 
     def _about(self, text: str, place: str) -> str:
         return f"The {self.name} expression '{text}' specified for the field '{place}'"
@@ -256,6 +259,20 @@ class ExpressionLanguage:
 
 def _writes_whole(value: Json) -> bool:
     return isinstance(value, str) and whole_text(value) is not None
+
+
+def _expressions(value: Json) -> int:
+    """How many expressions there are in a value."""
+    if isinstance(value, dict | list):
+        return sum(map(_expressions, value.values() if isinstance(value, dict) else value))
+    return int(source(value) is not None)
+
+
+def _bounded(evaluate: _Evaluate) -> _Evaluate:
+    def value(scope: Scope, more: Mapping[str, Json]) -> Json:
+        return bounded(evaluate(scope, more))
+
+    return value
 
 
 def _output(field: _Field | None, member: str | None) -> Callable[[Scope, Json], Json] | None:

@@ -19,7 +19,7 @@ from typing import Final, TypeAlias
 
 from statewright.lang.java import JavaRandom, display
 from statewright.lang.scope import Entropy
-from statewright.values import Json, decode, encode, json_type
+from statewright.values import Json, decode, encode, json_type, weight
 
 __all__ = ["FUNCTIONS", "TEMPLATE", "Function", "Parameter"]
 
@@ -27,6 +27,8 @@ _TEXT: Final = 10_000  # characters for Base64 and hashes (AWS documentation)
 _RANGE: Final = 1000  # elements of an array range (AWS documentation)
 _INT32: Final = range(-(2**31), 2**31)
 _OUTPUT: Final = 10_000_000  # characters of a made text; far beyond what a state may pass on
+_PACE: Final = 7_000_000  # characters or elements of arguments that take about a second
+_FREE: Final = frozenset({"States.Array", "States.ArrayLength", "States.ArrayGetItem"})  # they look at nothing
 _PIECE: Final = re.compile(r"\\(['{}\\])|\{\}")
 _HASHES: Final = {
     "MD5": "md5",
@@ -61,11 +63,20 @@ class Function:
     optional: int = 0
     rest: Parameter | None = None
     chance: bool = False
+    deep: bool = False
 
     def takes(self, count: int) -> bool:
         """Whether it can be called with `count` arguments."""
         required = len(self.parameters) - self.optional
         return required <= count and (self.rest is not None or count <= len(self.parameters))
+
+    def cost(self, arguments: list[Json]) -> float:
+        """What a call uses of `Budget`: by the size of its arguments, `deep` functions look at all that is inside."""
+        if self.name in _FREE:
+            return 0
+        if self.deep:
+            return sum(map(weight, arguments)) / _PACE
+        return sum(len(argument) for argument in arguments if isinstance(argument, str | list | dict)) / _PACE
 
     def apply(self, arguments: list[Json], entropy: Entropy) -> Json:
         """The value of a call; ValueError where the arguments are not right."""
@@ -141,11 +152,16 @@ FUNCTIONS: Final[dict[str, Function]] = {}
 
 
 def _intrinsic(
-    name: str, *parameters: Parameter, optional: int = 0, rest: Parameter | None = None, chance: bool = False
+    name: str,
+    *parameters: Parameter,
+    optional: int = 0,
+    rest: Parameter | None = None,
+    chance: bool = False,
+    deep: bool = False,
 ) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
     def register(run: Callable[..., Json]) -> Callable[..., Json]:
         full = f"States.{name}"
-        FUNCTIONS[full] = Function(full, run, parameters, optional, rest, chance)
+        FUNCTIONS[full] = Function(full, run, parameters, optional, rest, chance, deep)
         return run
 
     return register
@@ -196,7 +212,7 @@ def array_partition(values: list[Json], size: int) -> Json:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
-@_intrinsic("ArrayContains", _array, _any)
+@_intrinsic("ArrayContains", _array, _any, deep=True)
 def array_contains(values: list[Json], value: Json) -> Json:
     """Whether the array has an element equal to the value."""
     wanted = _identity(_limited(value))
@@ -228,7 +244,7 @@ def array_length(values: list[Json]) -> Json:
     return len(values)
 
 
-@_intrinsic("ArrayUnique", _array)
+@_intrinsic("ArrayUnique", _array, deep=True)
 def array_unique(values: list[Json]) -> Json:
     """The elements without repetitions, in the order of first appearance."""
     unique: dict[Json, Json] = {}
@@ -279,7 +295,7 @@ def string_to_json(text: str) -> Json:
         raise ValueError(f"Invalid arguments: not a JSON text: {error}") from None
 
 
-@_intrinsic("JsonToString", _any)
+@_intrinsic("JsonToString", _any, deep=True)
 def json_to_string(value: Json) -> str:
     """The compact JSON text of a value."""
     return encode(_limited(value))
@@ -316,7 +332,7 @@ def uuid(entropy: Entropy) -> Json:
     return entropy.uuid()
 
 
-@_intrinsic("Format", TEMPLATE, rest=_any)
+@_intrinsic("Format", TEMPLATE, rest=_any, deep=True)
 def format_text(template: str, *values: Json) -> Json:
     """The template with each ``{}`` replaced by the next value; ``\\{`` and ``\\}`` are braces."""
     places = sum(match[1] is None for match in _PIECE.finditer(template))

@@ -75,7 +75,11 @@ def _evaluate(node: _Node, scope: Scope) -> Json:
                 f"The JsonPath argument for the field '{node.text}' could not be found in the input '{shown}'"
             )
         return value
-    return node.function.apply([_evaluate(argument, scope) for argument in node.arguments], scope.entropy)
+    arguments = [_evaluate(argument, scope) for argument in node.arguments]
+    value = node.function.apply(arguments, scope.entropy)
+    if not scope.budget.spend(node.function.cost(arguments)):
+        raise ValueError("the functions of the state have too much to do")
+    return value
 
 
 @lru_cache(maxsize=512)

@@ -29,7 +29,7 @@ __all__ = ["LIMITS", "JsonataExpression", "compile_expression"]
 
 LIMITS: Final[dict[str, Any]] = {
     "timeout": 0.25,
-    "max_depth": 200,
+    "max_depth": 500,
     "max_steps": 1_000_000,
     "max_string_length": 2**20,
     "max_array_length": 50_000,
@@ -62,6 +62,15 @@ _CHARACTERS: Final = 5_000_000
 """Characters of JSON text that go into and come out of AWS's functions in one evaluation, about a fifth of a second;
 jlens looks at the time only now and then."""
 
+_EVALUATIONS: Final = 400
+"""Evaluations in one reaction to an event, plain paths not counted.  Each may take less time and fewer steps than the
+one before, down to `_LEAST` of the first."""
+
+_LEAST: Final = 0.1
+
+_RESULTS: Final = 10_000_000
+"""Characters, items and members of all results in one reaction."""
+
 _FAULTS: Final = (jlens.JlensError, ArithmeticError, TypeError, ValueError, RecursionError)
 
 
@@ -86,6 +95,11 @@ class _Functions:
         if self._characters < 0:
             raise ValueError("The arguments and results of functions are too large")
         return {"value": value} if name == "parse" else value
+
+    @property
+    def seconds(self) -> float:
+        """What was used, for `Budget`: each of the two kinds of work may take a third of it."""
+        return (2 - self._work / _WORK - self._characters / _CHARACTERS) / 3
 
     def allow(self, name: str, value: Json) -> None:
         """ValueError where a function of `_WRAPPED` has too much to do."""
@@ -124,17 +138,18 @@ class JsonataExpression:
                 f'{own} := ${name}; ${name} := $type({own}) = "function" ? function{_WRAPPED[name]} : {own}; '
             )
         self._text = text
-        self._program = self._compiled(f'{{"r": ({text})}}')
+        self._program = self._compiled(f'$statewright_value := ({text}); {{"r": $statewright_value}}')
         segments = text[1:].split(".")
         plain = _PLAIN.fullmatch(text) and not _OPERATORS & set(segments)
         self._plain = segments if plain else None
 
-    def evaluate(self, scope: Scope, more: Mapping[str, Json]) -> Json | Missing:
+    def evaluate(self, scope: Scope, more: Mapping[str, Json], root: Json = None) -> Json | Missing:
         """The value, or MISSING where the expression gives nothing (undefined).
 
         Arguments:
             scope: its `input` and `context` are members of `$states`, its variables are the expression's.
             more: further members of `$states`: ``result`` or ``errorOutput``.
+            root: what `$`, `$$` and names without a dollar sign look at; in a state machine that is nothing.
 
         Raises ExpressionError where the evaluation fails or uses more than `LIMITS`.
         """
@@ -143,10 +158,10 @@ class JsonataExpression:
                 return follow(self._plain, scope, more)
             except LookupError:
                 pass  # a list on the way, over which JSONata maps, or a name that may be a function's
-        found = self._run(self._program, scope, more)
+        found = self._run(self._program, scope, more, root)
         if "r" in found:
             return found["r"]
-        if self._run(self._compiled(f'{{"t": $type(({self._text}))}}'), scope, more).get("t") == "function":
+        if self._run(self._compiled(f'{{"t": $type(({self._text}))}}'), scope, more, root).get("t") == "function":
             raise ExpressionError("returned an unsupported result type.")
         return MISSING
 
@@ -155,8 +170,10 @@ class JsonataExpression:
         program.register_function("eval", _no_eval)
         return program
 
-    def _run(self, program: jlens.Expression, scope: Scope, more: Mapping[str, Json]) -> Any:
+    def _run(self, program: jlens.Expression, scope: Scope, more: Mapping[str, Json], root: Json) -> Any:
         functions = _Functions(scope)
+        patience = max(0.8**scope.budget.evaluations, _LEAST)
+        limits = LIMITS | {name: type(LIMITS[name])(LIMITS[name] * patience) for name in ("timeout", "max_steps")}
         bindings: dict[str, Any] = {name: partial(functions.call, name) for name in self._functions}
         if self._bound & _WRAPPED.keys():  # binding a function is dear: its signature is looked up
             bindings["statewright_allow"] = functions.allow
@@ -164,8 +181,12 @@ class JsonataExpression:
             scope, more, self._bound, context=self._context
         )  # a variable hides the function of its name
         try:
-            seen = visible(scope, more, self._from_input, context=self._context) or None
-            return program.evaluate(seen, bindings, now=scope.now, **LIMITS)
+            seen = visible(scope, more, self._from_input, context=self._context) or root
+            found = program.evaluate(seen, bindings, now=scope.now, **limits)
+            made = len(found["r"]) / _RESULTS if isinstance(found.get("r"), str | list | dict) else 0
+            if not scope.budget.spend(functions.seconds + made + 1 / _EVALUATIONS):
+                raise ValueError("The expressions of the state take too long")
+            return found
         except jlens.JlensError as error:
             raise ExpressionError(f"threw an error during evaluation. {error.code}: {error}") from None
         except _FAULTS as error:

@@ -14,7 +14,7 @@ from typing import Final
 
 from statewright.errors import StatesError, runtime_error
 from statewright.lang.jsonpath_parser import definite, parse_segments
-from statewright.lang.scope import MISSING, Scope, as_text
+from statewright.lang.scope import MISSING, Budget, Scope, as_text
 from statewright.lang.segments import Index, Member, Segment, Walk, select
 from statewright.lang.syntax import PathSyntaxError, Scanner
 from statewright.values import Json, json_type
@@ -58,11 +58,11 @@ class Path:
     def resolve(self, scope: Scope) -> Json:
         """The value in `scope`, or MISSING; for an indefinite path the list of values.
 
-        Raises States.Runtime where the path looks at or selects far too many values.
+        Raises States.Runtime where the path, or all paths of the state, look at or select far too many values.
 
         Example: ``compile_path("$.a").resolve(Scope({"a": 1}, {}, {}, Entropy(0))) == 1``
         """
-        return self.evaluate(self.document(scope))
+        return self.evaluate(self.document(scope), scope.budget)
 
     def require(self, scope: Scope) -> Json:
         """As `resolve`, but States.Runtime ``Invalid path …`` where there is nothing (recorded: INPUTPATH).
@@ -74,7 +74,7 @@ class Path:
             raise runtime_error(not_found_cause(self, scope))
         return value
 
-    def evaluate(self, document: Json) -> Json:
+    def evaluate(self, document: Json, budget: Budget | None = None) -> Json:
         """As `resolve`, with `document` for the root whichever it is.
 
         Example: ``compile_path("$.a[*].b").evaluate({"a": [{"b": 1}, {}]}) == [1]``
@@ -90,9 +90,12 @@ class Path:
         if document is MISSING:
             return MISSING
         try:
-            nodes = select(self.segments, document, Walk(document))
+            walk = Walk(document)
+            nodes = select(self.segments, document, walk)
         except RecursionError:
             raise runtime_error(f"Invalid path '{self.text}' : the values are nested too deeply") from None
+        if budget is not None and not budget.spend(walk.seconds):
+            raise runtime_error("The paths of the state look at too many values")
         if not self.definite:
             return nodes
         return nodes[0] if nodes else MISSING

@@ -9,7 +9,7 @@ from typing import Final, final
 
 from statewright.values import Json, encode
 
-__all__ = ["MISSING", "Entropy", "Missing", "Scope", "as_text"]
+__all__ = ["MISSING", "Budget", "Entropy", "Missing", "Scope", "as_text"]
 
 
 @final
@@ -69,6 +69,26 @@ class Entropy:
         return f"Entropy({self._seed!r})"
 
 
+class Budget:
+    """What all expressions of one state may use together in one reaction to an event, so that many expressions are no
+    way around the limits of a single one: about a second, in the measure of each language, so that a replay agrees.
+
+    Example: ``Budget().spend(0.5)``
+    """
+
+    __slots__ = ("evaluations", "left")
+
+    def __init__(self) -> None:
+        self.left = 1.0
+        self.evaluations = 0
+
+    def spend(self, seconds: float) -> bool:
+        """Take some of it; whether there was enough left."""
+        self.left -= seconds
+        self.evaluations += 1
+        return self.left >= 0
+
+
 class Scope:
     """What an expression can see (States Language, "Paths", "Context Object", "Variables").
 
@@ -78,11 +98,12 @@ class Scope:
         variables: name, without the dollar sign, to value; the values of `$name`.
         entropy: chance for `States.UUID` and `States.MathRandom`.
         now: the time of the event that is reacted to, in ms since 1970; what `$now()` tells.
+        budget: shared by all scopes of one reaction; None: one of its own.
 
     Example: ``Scope({"a": 1}, {}, {}, Entropy(0)).with_input(2).input == 2``
     """
 
-    __slots__ = ("_context", "entropy", "input", "now", "variables")
+    __slots__ = ("_context", "budget", "entropy", "input", "now", "variables")
 
     def __init__(
         self,
@@ -91,12 +112,14 @@ class Scope:
         variables: Mapping[str, Json],
         entropy: Entropy,
         now: int = 0,
+        budget: Budget | None = None,
     ) -> None:
         self.input = input
         self._context = context
         self.variables = variables
         self.entropy = entropy
         self.now = now
+        self.budget = budget or Budget()
 
     @property
     def context(self) -> Json:
@@ -107,7 +130,7 @@ class Scope:
 
     def with_input(self, value: Json) -> Scope:
         """The same scope with another `$`.  Example: ``scope.with_input([]).input == []``"""
-        return Scope(value, self._context, self.variables, self.entropy, self.now)
+        return Scope(value, self._context, self.variables, self.entropy, self.now, self.budget)
 
 
 def as_text(value: Json) -> str:

@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _RESULTS: Final = 100_000
-_VISITS: Final = 2_000_000
+_VISITS: Final = 1_000_000
 
 
 class Walk:
@@ -49,6 +49,11 @@ class Walk:
         self._left -= visits
         if self._left < 0:
             raise runtime_error(f"The path looks at more than {_VISITS} values")
+
+    @property
+    def seconds(self) -> float:
+        """What was spent, for `Budget`: one walk may spend all of it."""
+        return 1 - self._left / _VISITS
 
     def gather(self, values: Iterable[Json]) -> list[Json]:
         """The values as a list; States.Runtime when there are more than 100,000 of them."""

@@ -15,10 +15,10 @@ from statewright.lang.jsonpath import Path, PathSyntaxError, compile_path
 from statewright.lang.scope import MISSING, Scope, as_text
 from statewright.values import Json, weight
 
-__all__ = ["Expression", "Template", "TemplateError", "compile_expression", "compile_template"]
+__all__ = ["MANY", "Expression", "Template", "TemplateError", "bounded", "compile_expression", "compile_template"]
 
-_USES: Final = 64
-"""A template with more paths than this has its value weighed before it is made into text."""
+MANY: Final = 32
+"""A template with more paths or expressions than this has its value weighed before it is made into text."""
 
 _TEXT: Final = 16 * 1024 * 1024
 """Largest text, in characters, that such a template may stand for; the limit of a payload is far below."""
@@ -144,9 +144,17 @@ class Template:
         Raises States.DataLimitExceeded where many uses of one large value would make a text beyond all bounds.
         """
         value = self._root.evaluate(scope)
-        if self._many and weight(value) > _TEXT:
-            raise StatesError("States.DataLimitExceeded", "The value of a payload template is too large.")
-        return value
+        return bounded(value) if self._many else value
+
+
+def bounded(value: Json) -> Json:
+    """`value`; States.DataLimitExceeded if its text would be beyond all bounds: one large value can be used many times.
+
+    Example: ``bounded([1]) == [1]``
+    """
+    if weight(value) > _TEXT:
+        raise StatesError("States.DataLimitExceeded", "The value of a payload template is too large.")
+    return value
 
 
 def compile_expression(text: Json, field: str) -> Expression:
@@ -184,7 +192,7 @@ def compile_template(node: Json, field: str) -> Template:
     expressions: list[Expression] = []
     root = _compile(node, field, (), expressions)
     uses = sum(len(expression.paths) for expression in expressions)
-    return Template(tuple(expressions), root, uses > _USES)
+    return Template(tuple(expressions), root, uses > MANY)
 
 
 def _compile(node: Json, field: str, pointer: tuple[str | int, ...], found: list[Expression]) -> _Node:

@@ -67,12 +67,17 @@ class Finish(Struct, frozen=True):
 
 
 class EndExecution(Struct, frozen=True):
-    """The root frame ends the execution: SUCCEEDED, FAILED, TIMED_OUT or ABORTED."""
+    """The root frame ends the execution: SUCCEEDED, FAILED, TIMED_OUT or ABORTED.
+
+    `at` (ms) is when it ended, None: when this is committed.  An execution that is out of time ended when its time was
+    over, however late that is noticed (measured on AWS: stopDate is startDate plus TimeoutSeconds exactly).
+    """
 
     status: str
     output: Payload | None = None
     error: str | None = None
     cause: str | None = None
+    at: int | None = None
 
 
 Command: TypeAlias = StartTask | StartTimer | Fork | StartMapRun | Finish | EndExecution

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from statewright.errors import StatesError, runtime_error
 from statewright.lang.dataflow import Assign, Catch, Dataflow, Language
-from statewright.lang.scope import Entropy, Scope
+from statewright.lang.scope import Budget, Entropy, Scope
 from statewright.lang.timestamps import iso_time
 from statewright.model import Command, Event, Execution, Frame, HistoryEvent, Limits, Phase
 from statewright.recovery import Retrier
@@ -175,6 +175,7 @@ class Turn:
     limits: Limits
     sign: Callable[[str, int], str]
     entropy: Entropy
+    budget: Budget = field(default_factory=Budget)
     history: list[HistoryEvent] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
     entered: int | None = None
@@ -230,7 +231,7 @@ class Turn:
         """What expressions of the current state see; with `token_epoch` the context holds that order's task token."""
         frame = self.frame
         context = partial(self._context, frame, self.state.type, token_epoch)
-        return Scope(frame.input.value, context, frame.variables, self.entropy, self.event.at)
+        return Scope(frame.input.value, context, frame.variables, self.entropy, self.event.at, self.budget)
 
     def _context(self, frame: Frame, state_type: str, token_epoch: int | None) -> dict[str, Json]:
         context = dict(_execution_context(self.execution))

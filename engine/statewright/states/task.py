@@ -149,9 +149,15 @@ class Task:
         turn.command(StartTask(order))
         if timeout is not None:
             turn.command(StartTimer(TimerKind.TIMEOUT, delay=timeout * 1000))
-        if heartbeat is not None:
-            turn.command(StartTimer(TimerKind.HEARTBEAT, delay=heartbeat * 1000))
+        if self.resource.kind is not TaskKind.ACTIVITY:
+            self._await_heartbeat(turn, order)
         return turn.park(Phase.TASK, task=order)
+
+    def _await_heartbeat(self, turn: Turn, order: TaskOrder) -> None:
+        """Start the clock of HeartbeatSeconds.  An activity's starts when a worker takes it: before, there is nobody
+        who could send one (AWS documentation, "Task workflow state"); TimeoutSeconds also covers that wait."""
+        if order.heartbeat_seconds is not None:
+            turn.command(StartTimer(TimerKind.HEARTBEAT, delay=order.heartbeat_seconds * 1000))
 
     def resume(self, turn: Turn, event: Event) -> Outcome:
         """The answer came, the task was taken or submitted, or its time is over."""
@@ -179,6 +185,7 @@ class Task:
         assert order is not None  # noqa: S101  a frame in Phase.TASK has one
         if self.resource.kind is TaskKind.ACTIVITY:
             self._record(turn, "Started", **({"workerName": worker} if worker else {}))
+            self._await_heartbeat(turn, order)
         else:
             self._record(turn, "Submitted", output=output)
         return Parked(replace(turn.frame, task=replace(order, submitted=True)))

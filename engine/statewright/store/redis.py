@@ -299,7 +299,7 @@ class RedisStore(MapRuns):
         entry = codec.encode_signal(signal, out)
         digest = hashlib.blake2b(entry, digest_size=8).hexdigest()
         arguments: list[Argument] = [execution, frame_id, self._time(), signal.kind, signal.epoch, entry, digest]
-        arguments += [secrets.token_hex(8), *out.arguments()]
+        arguments += [signal.worker or "", secrets.token_hex(8), *out.arguments()]
         outcome, now = await self._scripts.run("signal", self._key(execution), arguments)
         return Signalled(outcome.decode(), now)
 

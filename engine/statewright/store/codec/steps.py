@@ -91,9 +91,16 @@ def encode_step(step: Step, out: Outgoing) -> list[str | bytes | int]:
                 arguments += (_number(run.result_bytes), encode_map_run(run))
             case Finish(_, error, cause, failed):
                 arguments += ("finish", int(failed), out.text(_result(command)), _optional(error), _optional(cause))
-            case EndExecution(status, output, error, cause):
+            case EndExecution(status, output, error, cause, at):
                 text = out.text(output.text) if output is not None else None
-                arguments += ("end", status, _optional(text), _optional(error), _optional(cause))
+                arguments += (
+                    "end",
+                    status,
+                    _optional(text),
+                    _optional(error),
+                    _optional(cause),
+                    "" if at is None else at,
+                )
     if step.keep_timers:
         arguments.append("keep")
     for child in step.drop:

@@ -100,7 +100,7 @@ local function indexes(machine, run) return run and run ~= '' and {run} or {'', 
 local function finale(exec, now, c, commit, holder)
   local x = P .. 'x:' .. exec
   local h = call('HMGET', x, 'mn', 't0', 'ix', 'up', 'head', 'ex')
-  call('HSET', x, 'st', c.status, 't1', now, 'output', c.output, 'error', c.error, 'cause', c.cause,
+  call('HSET', x, 'st', c.status, 't1', c.at ~= '' and c.at or now, 'output', c.output, 'error', c.error, 'cause', c.cause,
     unpack(commit))
   call('HSET', x, unpack(holder))
   local child = run_of(h[4])
@@ -131,7 +131,7 @@ local function read_commands(at)
     activity = {'name'},
     fork = {'epoch', 'length', 'window', 'tolerance', 'map', 'body'},
     finish = {'failed', 'result', 'error', 'cause'},
-    ['end'] = {'status', 'output', 'error', 'cause'},
+    ['end'] = {'status', 'output', 'error', 'cause', 'at'},
     drop = {'frame'},
     close = {'epoch'},
     job = {'child'},

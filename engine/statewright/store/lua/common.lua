@@ -48,6 +48,16 @@ local function keep_payloads(exec, at)
   return last + 1
 end
 
+-- Whether the time of an open task, or of its execution, is over, though nobody may have reacted to that yet: the timer
+-- is due, or is mail already.
+local function overdue(exec, frame, epoch, now)
+  local function over(of, timer)
+    local due = tonumber(call('ZSCORE', TIMERS, exec .. ':' .. of .. ':' .. timer))
+    return due and due <= now or call('LPOS', inbox_key(exec, of), 'T' .. timer)
+  end
+  return over(frame, epoch .. ':timeout') or over(frame, epoch .. ':heartbeat') or over('', '0:execution')
+end
+
 local function running(exec) return call('HGET', P .. 'x:' .. exec, 'st') == 'RUNNING' end
 
 -- Ready frames wait in a queue of their state machine, so that a worker finds those it serves however many others

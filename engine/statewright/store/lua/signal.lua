@@ -1,7 +1,8 @@
--- signal: an entry for a frame's inbox.  ARGV: exec, frame, now, kind, epoch, entry, digest, nonce, payloads.
--- Signals about a task are taken only while that task is open, and only one answer each.
+-- signal: an entry for a frame's inbox.  ARGV: exec, frame, now, kind, epoch, entry, digest, worker, nonce, payloads.
+-- Signals about a task are taken only while that task is open, and only one answer each; one from outside (of no worker)
+-- only while there is time, so that nobody is told that an answer was taken which then counts for nothing.
 local exec, frame, now, kind, epoch = ARGV[1], ARGV[2], clock(ARGV[3]), ARGV[4], ARGV[5]
-local digest, nonce = ARGV[7], ARGV[8]
+local digest, nonce = ARGV[7], ARGV[9]
 local status = call('HGET', P .. 'x:' .. exec, 'st')
 if not status then return {'MISSING', now} end
 local key = frame_key(exec, frame)
@@ -13,8 +14,9 @@ if about_task then
   local answered, by = match(f[4] or '', '^(%d+):(.*)$')
   if answered == epoch then return {kind == 'answer' and by == digest and 'DUP' or 'STALE', now} end
   if f[2] ~= 'task' or f[3] ~= epoch or not lineage_open(exec, frame) then return {'STALE', now} end
+  if ARGV[8] == '' and overdue(exec, frame, epoch, now) then return {'STALE', now} end
 end
-keep_payloads(exec, 9)
+keep_payloads(exec, 10)
 call('HSET', key, 'sn', nonce)
 if kind == 'answer' then call('HSET', key, 'ans', epoch .. ':' .. digest, 'jb', '') end
 call('RPUSH', inbox_key(exec, frame), ARGV[6])

@@ -7,6 +7,7 @@ local f = call('HMGET', key, 'ph', 'ep', 'body', 'tk')
 if f[4] == nonce and f[2] == epoch then return f[3] end
 if call('ZREM', KEYS[1], entry) == 0 then return false end
 if f[1] ~= 'task' or f[2] ~= epoch or not running(exec) or not lineage_open(exec, frame) then return false end
+if overdue(exec, frame, epoch, now) then return false end
 call('HSET', key, 'tk', nonce, 'aq', '')
 call('RPUSH', inbox_key(exec, frame), 'K' .. epoch .. ':' .. worker)
 ready(exec, frame, now)
