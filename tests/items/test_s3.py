@@ -90,9 +90,19 @@ def test_a_listing_has_what_s3_tells(client: Any, objects: Objects) -> None:
 
 
 def test_more_than_a_page_is_listed(client: Any, objects: Objects) -> None:
-    for number in range(1005):
-        client.put_object(Bucket="bucket", Key=f"many/{number:04}", Body=b"")
-    assert sum(1 for _ in objects.list("bucket", "many/")) == 1005
+    keys = [f"many/{number}" for number in range(5)]
+    for key in keys:
+        client.put_object(Bucket="bucket", Key=key, Body=b"")
+    pages = []
+
+    def two_a_page(params: dict[str, Any], **_: Any) -> dict[str, Any]:
+        pages.append(params)
+        return {**params, "MaxKeys": 2}
+
+    objects.client.meta.events.register("provide-client-params.s3.ListObjectsV2", two_a_page)  # type: ignore[attr-defined]
+    assert [info.key for info in objects.list("bucket", "many/")] == keys
+    assert [info.key for info in objects.list("bucket", "many/", after=keys[1])] == keys[2:]
+    assert len(pages) == 3 + 2
 
 
 def test_what_is_not_there_is_told_in_the_words_of_s3(client: Any, objects: Objects) -> None:
