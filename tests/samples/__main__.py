@@ -2,6 +2,7 @@
 
 The first columns are about the run that is meant to go well; then how many other ways there are out of its Choices and
 catchers, how many of these end as the definition says (at its end or in a Fail state), and the states visited by all.
+The children of a distributed Map have histories of their own, so that their states are not counted as visited.
 """
 
 from __future__ import annotations

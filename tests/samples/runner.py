@@ -63,7 +63,7 @@ async def run(sample: Sample, store: str, objects: Path) -> Outcome:
         except DefinitionError as error:
             return Outcome("WAITING", why=str(error))
         arn = (await engine.start(_machine(sample), sample.input)).arn
-        worker = engine.new_worker()
+        worker = engine.new_worker([_machine(sample), *nested(sample)])
         await worker.run_until_idle(until=clock())
         while await _do_activities(engine, sample):
             await worker.run_until_idle(until=clock())

@@ -80,12 +80,8 @@ def nested(sample: Sample) -> dict[str, list[str]]:
     """
     found: dict[str, list[str]] = {}
     for name, state in states(sample.definition):
-        arn = (
-            state.get("Parameters", {}).get("StateMachineArn", "")
-            if "startExecution" in state.get("Resource", "")
-            else ""
-        )
-        if arn:
+        if "startExecution" in state.get("Resource", ""):
+            arn = state["Parameters"]["StateMachineArn"]
             found.setdefault(arn.removeprefix(_MACHINES), []).append(name)
     return found
 
