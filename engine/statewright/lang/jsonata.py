@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import jlens
@@ -72,6 +72,13 @@ _RESULTS: Final = 10_000_000
 """Characters, items and members of all results in one reaction."""
 
 _FAULTS: Final = (jlens.JlensError, ArithmeticError, TypeError, ValueError, RecursionError)
+
+
+@cache
+def _limits_after(evaluations: int) -> dict[str, Any]:
+    """What an evaluation may use after so many others in the same reaction (never many more than `_EVALUATIONS`)."""
+    patience = max(0.8**evaluations, _LEAST)
+    return LIMITS | {"timeout": LIMITS["timeout"] * patience, "max_steps": int(LIMITS["max_steps"] * patience)}
 
 
 def _no_eval(*_: Any) -> Any:
@@ -172,8 +179,7 @@ class JsonataExpression:
 
     def _run(self, program: jlens.Expression, scope: Scope, more: Mapping[str, Json], root: Json) -> Any:
         functions = _Functions(scope)
-        patience = max(0.8**scope.budget.evaluations, _LEAST)
-        limits = LIMITS | {name: type(LIMITS[name])(LIMITS[name] * patience) for name in ("timeout", "max_steps")}
+        limits = _limits_after(scope.budget.evaluations)
         bindings: dict[str, Any] = {name: partial(functions.call, name) for name in self._functions}
         if self._bound & _WRAPPED.keys():  # binding a function is dear: its signature is looked up
             bindings["statewright_allow"] = functions.allow
