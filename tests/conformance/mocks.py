@@ -44,8 +44,8 @@ class Mocks:
         self._spawn = spawn
 
     def handlers(self) -> dict[str, Any]:
-        """One for all resources."""
-        return {"*": self.call}
+        """One for all resources, also for the one that the engine does itself."""
+        return {"*": self.call, "arn:aws:states:::states:startExecution.sync": self.call}
 
     async def call(self, arguments: Any, context: TaskContext) -> Any:
         """The response to this call; a task with a token is submitted, and answered later."""

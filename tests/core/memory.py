@@ -236,7 +236,8 @@ class Memory:
             feeding = feed(self.program, self.execution, frame, event, self.limits)
             keys = run.keys or (None,) * len(run.items.value)
             waiting = [
-                feeding.select(index, Payload.of(value), keys[index]) for index, value in enumerate(run.items.value)
+                feeding.select(Item(index, Payload.of(value), keys[index], "STATE_DATA"))
+                for index, value in enumerate(run.items.value)
             ]
             inputs = []
             while count := feeding.batch(waiting, more=False):

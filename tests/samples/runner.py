@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any
 
 from statewright import (
     AsyncEngine,
-    DefinitionError,
     InvalidDefinitionError,
     Limits,
     TaskContext,
@@ -21,9 +19,6 @@ from statewright import (
 from statewright.values import Json, encode
 from tests.samples.datasets import write
 from tests.samples.sample import Sample, nested, states
-
-READS_FILES = "objects" in signature(AsyncEngine).parameters
-"""Whether the engine has item readers and result writers."""
 
 _EVENTS = 3000
 """Enough for every sample; one that turns in circles is stopped by it."""
@@ -60,8 +55,6 @@ async def run(sample: Sample, store: str, objects: Path) -> Outcome:
             await engine.deploy(sample.definition, name=_machine(sample), type=sample.type)
         except InvalidDefinitionError as error:
             return Outcome("REFUSED", why=str(error))
-        except DefinitionError as error:
-            return Outcome("WAITING", why=str(error))
         arn = (await engine.start(_machine(sample), sample.input)).arn
         worker = engine.new_worker([_machine(sample), *nested(sample)])
         await worker.run_until_idle(until=clock())
@@ -110,8 +103,7 @@ async def _engine(sample: Sample, store: str, clock: VirtualClock, objects: Path
         await engine.send_task_success(token, result)
 
     limits = Limits(history_events=_EVENTS)
-    more: dict[str, Any] = {"objects": objects} if READS_FILES else {}
-    async with AsyncEngine(store, tasks={"*": stand_in}, clock=clock, limits=limits, **more) as engine:
+    async with AsyncEngine(store, tasks={"*": stand_in}, clock=clock, limits=limits, objects=objects) as engine:
         yield engine
 
 

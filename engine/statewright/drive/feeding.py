@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -19,7 +19,7 @@ from statewright.arn import execution_id
 from statewright.drive.session import Session
 from statewright.drive.starting import start_execution
 from statewright.items import MapItem, Reader, open_items
-from statewright.model import Execution, Frame, Link, LinkKind, MapRun
+from statewright.model import Execution, Frame, Item, Link, LinkKind, MapRun
 from statewright.states.distributed import Feeding
 from statewright.store.verbs import MapRunCounts
 from statewright.values import Json, Payload, decode, encode
@@ -52,14 +52,17 @@ class _Source(Protocol):
 class _StateItems:
     """The items of the state's input; the cursor is a place among them."""
 
-    def __init__(self, values: list[Json], cursor: str) -> None:
+    def __init__(self, values: list[Json], keys: Sequence[str], cursor: str) -> None:
         self._values = values
+        self._keys: Sequence[str | None] = keys or [None] * len(values)
         self._at = int(cursor or 0)
 
     def take(self, count: int, max_bytes: int, /) -> list[MapItem]:  # noqa: ARG002  they are in memory anyway
-        taken = self._values[self._at : self._at + count]
+        part = slice(self._at, self._at + count)
+        items = zip(self._values[part], self._keys[part], strict=True)
+        taken = [MapItem(Payload.of(value), "STATE_DATA", key) for value, key in items]
         self._at += len(taken)
-        return [MapItem(Payload.of(value), "STATE_DATA") for value in taken]
+        return taken
 
     @property
     def cursor(self) -> str:
@@ -211,8 +214,8 @@ class Feeder:
                 self._session.threads, reading.source.take, _ITEMS, _BYTES
             )
             for item in found:
-                key = run.keys[reading.item] if run.keys else None
-                reading.waiting.append(feeding.select(reading.item, item.payload, key))
+                selected = feeding.select(Item(reading.item, item.payload, item.key, item.source))
+                reading.waiting.append(selected)
                 reading.item += 1
 
     async def _reading(self, place: tuple[str, str, int], run: MapRun, counts: MapRunCounts) -> _Reading:
@@ -244,7 +247,7 @@ class Feeder:
 
     def _open(self, run: MapRun, cursor: str | None) -> _Source:
         if run.reader is None:
-            return _StateItems(run.items.value if run.items is not None else [], cursor or "")
+            return _StateItems(run.items.value if run.items is not None else [], run.keys, cursor or "")
         spec = run.reader.value
         reader = Reader(spec["Resource"], spec["Arguments"], spec["ReaderConfig"])
         return open_items(self._session.objects, reader, cursor)

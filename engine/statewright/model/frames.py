@@ -170,11 +170,12 @@ class TaskOrder(Struct, frozen=True):
 
 
 class Item(Struct, frozen=True):
-    """The Map item a frame works on: `$$.Map.Item`."""
+    """The Map item a frame works on: `$$.Map.Item`; `source` says where a distributed Map has it from."""
 
     index: int
     value: Payload
     key: str | None = None
+    source: str | None = None
 
 
 class MapRun(Struct, frozen=True):

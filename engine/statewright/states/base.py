@@ -243,8 +243,8 @@ class Turn:
             context["Task"] = {"Token": self.sign(frame.id, token_epoch)}
         item = frame.item or frame.outer_item
         if item is not None:
-            key = {} if item.key is None else {"Key": item.key}
-            context["Map"] = {"Item": {"Index": item.index, "Value": item.value.value, **key}}
+            more = {name: text for name, text in (("Key", item.key), ("Source", item.source)) if text is not None}
+            context["Map"] = {"Item": {"Index": item.index, "Value": item.value.value, **more}}
         return context
 
     def payload(self, value: Json) -> Payload:

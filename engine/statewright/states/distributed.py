@@ -170,7 +170,7 @@ class Feeding:
         run: the map run.
         located: adds to an error where it happened.
 
-    Example: ``feeding.input([feeding.select(0, value, None)])``
+    Example: ``feeding.input([feeding.select(Item(0, payload))])``
     """
 
     def __init__(self, turn: Turn, run: MapRun, located: Callable[[StatesError | NotJsonError], StatesError]) -> None:
@@ -184,12 +184,12 @@ class Feeding:
         if run.batch_input is not None:
             self._head += len('"BatchInput":,') + len(run.batch_input.text.encode())
 
-    def select(self, index: int, item: Payload, key: str | None) -> Payload:
+    def select(self, item: Item) -> Payload:
         """What a child gets of one item: the item itself, or what ItemSelector makes of it."""
         if not self._state.selects:
-            return item
+            return item.value
         frame = self._turn.frame
-        self._turn.frame = replace(frame, item=Item(index, item, key))
+        self._turn.frame = replace(frame, item=item)
         try:
             return self._state.select(self._turn, self._effective)
         except (StatesError, NotJsonError) as error:
