@@ -174,7 +174,7 @@ class Feeder:
             first, items = reading.child, 0
             creating: list[Awaitable[None]] = []
             while len(creating) < min(room, _CREATED_AT_ONCE):
-                count = await self._next_batch(run, reading, feeding)
+                count = await self._next_batch(reading, feeding)
                 if not count:
                     break
                 payload = feeding.input([reading.waiting.popleft() for _ in range(count)])
@@ -201,7 +201,7 @@ class Feeder:
                 return answer is not None
             room = answer[1] - answer[0]
 
-    async def _next_batch(self, run: MapRun, reading: _Reading, feeding: Feeding) -> int:
+    async def _next_batch(self, reading: _Reading, feeding: Feeding) -> int:
         """How many of the waiting items are the next child's; reads ahead until that is clear."""
         while True:
             if count := feeding.batch(reading.waiting, reading.more):
