@@ -263,7 +263,8 @@ class Feeder:
         """Start a child execution, unless it was started before."""
         child = child_execution(self._session, parent, place, run, index, payload, items)
         # If the run is over, `advance` will say so.
-        await start_execution(self._session.store, self._session.programs, self._session.clock, child, None)
+        session = self._session
+        await start_execution(session.store, session.programs, session.clock, child, None, session.limits)
 
 
 def _cursor(text: str) -> tuple[str, int]:

@@ -56,13 +56,14 @@ class Notices:
     async def _obey_all(self, shard: int) -> None:
         store = self._session.store
         try:
-            while notices := await store.notices(shard, _AT_ONCE):
+            failed = False
+            while not failed and (notices := await store.notices(shard, _AT_ONCE)):
                 done = await asyncio.gather(*map(self._obey, dict.fromkeys(notices)), return_exceptions=True)
                 for notice, result in zip(dict.fromkeys(notices), done, strict=True):
-                    if isinstance(result, BaseException):
+                    if isinstance(result, BaseException):  # it must not hold up the others
                         _log.warning("notice %r not obeyed yet: %r", notice, result)
-                        return
-                    await store.settle(shard, notice)
+                        failed = True
+                    await store.settle(shard, notice, again=isinstance(result, BaseException))
         except StatewrightError as error:
             _log.warning("notices of shard %d left alone: %s", shard, error)
 

@@ -157,6 +157,9 @@ class MapRuns(Reading):
             text.decode() for text in await self._scripts.call("LRANGE", keys.prefix(shard) + "n", 0, count - 1)
         )
 
-    async def settle(self, shard: int, notice: str) -> None:
+    async def settle(self, shard: int, notice: str, *, again: bool = False) -> None:
         """See `Store.settle`."""
-        await self._scripts.call("LREM", keys.prefix(shard) + "n", 1, notice)
+        key = keys.prefix(shard) + "n"
+        if again:
+            await self._scripts.call("RPUSH", key, notice)
+        await self._scripts.call("LREM", key, 1, notice)

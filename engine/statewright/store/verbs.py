@@ -190,8 +190,8 @@ class Store(Protocol):
     async def notices(self, shard: int, count: int) -> tuple[str, ...]:
         """Up to `count` notices, oldest first: what is to be done about other executions (see `drive.notices`)."""
 
-    async def settle(self, shard: int, notice: str) -> None:
-        """A notice has been obeyed."""
+    async def settle(self, shard: int, notice: str, *, again: bool = False) -> None:
+        """A notice has been obeyed; `again`: it could not be, and waits behind all others."""
 
     async def health(self) -> dict[str, Any]:
         """Versions, persistence and eviction settings, for `doctor`: {"server", "version", "appendonly",
