@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from statewright.arn import execution_id
 from statewright.drive.session import Session
 from statewright.drive.starting import start_execution
-from statewright.items import MapItem, Reader, open_items
+from statewright.items import MapItem, Reader, open_items, open_results
 from statewright.model import Execution, Frame, Item, Link, LinkKind, MapRun
 from statewright.states.distributed import Feeding
 from statewright.store.verbs import MapRunCounts
@@ -246,6 +246,10 @@ class Feeder:
             reading.item += len(found)
 
     def _open(self, run: MapRun, cursor: str | None) -> _Source:
+        if cursor is None and run.writer is not None and run.writer.value["Resource"] is not None:
+            # Results that cannot be written are better known before the work is done.
+            config = run.writer.value["WriterConfig"] or None
+            open_results(self._session.objects, run.writer.value["Arguments"], config, run.arn)
         if run.reader is None:
             return _StateItems(run.items.value if run.items is not None else [], run.keys, cursor or "")
         spec = run.reader.value

@@ -190,6 +190,10 @@ def open_results(
     if prefix and not prefix.endswith("/"):
         prefix += "/"
     folder = f"{prefix}{map_run_arn.rpartition(':')[2]}/"
+    try:
+        objects.create(bucket, f"{folder}manifest.json").abort()  # whether that is possible, as far as it can be known
+    except (ObjectError, OSError) as error:
+        raise _unwritable(str(error)) from None
     return Results(objects, bucket, folder, writer, map_run_arn, part_bytes)
 
 
