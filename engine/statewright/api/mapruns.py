@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import UnionType
 
 from statewright.api.connected import Connected
 from statewright.arn import map_run_id
@@ -66,12 +67,12 @@ class MapRuns(Connected):
         """
         changes: dict[str, float] = {}
         if max_concurrency is not None:
-            changes["concurrency"] = _within("maxConcurrency", max_concurrency, 1, 10_000)
+            changes["concurrency"] = _within("maxConcurrency", max_concurrency, 1, 10_000, int)
         if tolerated_failure_count is not None:
-            changes["tolerated_count"] = _within("toleratedFailureCount", tolerated_failure_count, 0, 100_000_000)
+            changes["tolerated_count"] = _within("toleratedFailureCount", tolerated_failure_count, 0, 100_000_000, int)
         if tolerated_failure_percentage is not None:
             changes["tolerated_percentage"] = _within(
-                "toleratedFailurePercentage", tolerated_failure_percentage, 0, 100
+                "toleratedFailurePercentage", tolerated_failure_percentage, 0, 100, int | float
             )
         if not changes:
             raise StatewrightError("ValidationException", "no limit to be changed was given")
@@ -108,13 +109,13 @@ class MapRuns(Connected):
 
 
 def _by_status(ended: dict[str, int], running: int, total: int) -> dict[str, int]:
-    """Counts by status; whatever has neither ended nor runs is pending."""
+    """Counts by status; whatever has neither ended nor runs is pending.  What runs may not be counted in `total` yet."""
     by_status = {status.lower(): number for status, number in ended.items()}
-    pending = max(0, total - running - sum(ended.values()))
-    return {"pending": pending, "running": running, **by_status, "total": total}
+    begun = running + sum(ended.values())
+    return {"pending": max(0, total - begun), "running": running, **by_status, "total": max(total, begun)}
 
 
-def _within(name: str, value: float, least: float, most: float) -> float:
-    if not least <= value <= most:
+def _within(name: str, value: float, least: float, most: float, kind: type | UnionType) -> float:
+    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
         raise StatewrightError("ValidationException", f"{name} must be between {least} and {most} but was {value}")
     return value

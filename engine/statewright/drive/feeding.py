@@ -11,7 +11,8 @@ import asyncio
 import hashlib
 import uuid
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -76,6 +77,12 @@ class _StateItems:
         pass
 
 
+def _nothing() -> Future[None]:
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future
+
+
 @dataclass(slots=True)
 class _Reading:
     """A source and what has been read of it ahead.
@@ -92,6 +99,7 @@ class _Reading:
     before: str
     used: int = 0
     waiting: deque[Payload] = field(default_factory=deque)
+    taking: Future[Any] = field(default_factory=_nothing)
 
     @property
     def cursor(self) -> str:
@@ -102,6 +110,15 @@ class _Reading:
     def more(self) -> bool:
         """Whether there is anything that has not been read."""
         return not self.source.exhausted
+
+    async def take(self, threads: Executor, count: int) -> list[MapItem]:
+        """Take items from the source, in a thread."""
+        self.taking = threads.submit(self.source.take, count, _BYTES)
+        return await asyncio.wrap_future(self.taking)
+
+    def close(self) -> None:
+        """Close the source, as soon as nothing is being taken from it any more."""
+        self.taking.add_done_callback(lambda _: self.source.close())
 
 
 class Feeder:
@@ -120,7 +137,7 @@ class Feeder:
     def close(self) -> None:
         """Close all readers."""
         for reading in self._readings.values():
-            reading.source.close()
+            reading.close()
         self._readings.clear()
 
     async def feed(
@@ -172,19 +189,19 @@ class Feeder:
     ) -> bool:
         while True:
             first, items = reading.child, 0
-            creating: list[Awaitable[None]] = []
-            while len(creating) < min(room, _CREATED_AT_ONCE):
+            children: list[Execution] = []
+            while len(children) < min(room, _CREATED_AT_ONCE):
                 count = await self._next_batch(reading, feeding)
                 if not count:
                     break
                 payload = feeding.input([reading.waiting.popleft() for _ in range(count)])
-                creating.append(self._create(execution, place, run, reading.child, payload, count))
+                children.append(child_execution(self._session, execution, place, run, reading.child, payload, count))
                 reading.child += 1
                 reading.used += count
                 items += count
-            await asyncio.gather(*creating)
+            await asyncio.gather(*map(self._create, children))
             done = not reading.waiting and not reading.more
-            idle = done or len(creating) >= room
+            idle = done or len(children) >= room
             answer = await self._session.store.advance(
                 *place,
                 self._session.owner,
@@ -210,10 +227,7 @@ class Feeder:
                 return 0
             if not reading.waiting:
                 reading.before, reading.used = reading.source.cursor, 0
-            found = await asyncio.get_running_loop().run_in_executor(
-                self._session.threads, reading.source.take, _ITEMS, _BYTES
-            )
-            for item in found:
+            for item in await reading.take(self._session.threads, _ITEMS):
                 selected = feeding.select(Item(reading.item, item.payload, item.key, item.source))
                 reading.waiting.append(selected)
                 reading.item += 1
@@ -239,9 +253,7 @@ class Feeder:
     async def _skip(self, reading: _Reading, used: int) -> None:
         """Pass over what was used up of the part that begins at the cursor."""
         while reading.used < used and reading.more:
-            found: list[Any] = await asyncio.get_running_loop().run_in_executor(
-                self._session.threads, reading.source.take, used - reading.used, _BYTES
-            )
+            found = await reading.take(self._session.threads, used - reading.used)
             reading.used += len(found)
             reading.item += len(found)
 
@@ -259,14 +271,10 @@ class Feeder:
     def _forget(self, place: tuple[str, str, int]) -> None:
         reading = self._readings.pop(place, None)
         if reading is not None:
-            reading.source.close()
+            reading.close()
 
-    async def _create(
-        self, parent: Execution, place: tuple[str, str, int], run: MapRun, index: int, payload: Payload, items: int
-    ) -> None:
-        """Start a child execution, unless it was started before."""
-        child = child_execution(self._session, parent, place, run, index, payload, items)
-        # If the run is over, `advance` will say so.
+    async def _create(self, child: Execution) -> None:
+        """Start a child execution, unless it was started before.  If the run is over, `advance` will say so."""
         session = self._session
         await start_execution(session.store, session.programs, session.clock, child, None, session.limits)
 

@@ -75,11 +75,11 @@ async def _in_thread(session: Session, work: Callable[[], T]) -> T:
 
 def _text(child: ChildEnd, state: str) -> str:
     """What stands for a child in the array: its output or, where it may fail, its Error Output."""
-    if child.status != "SUCCEEDED":
-        return encode(error_output(StatesError(child.error or "", child.cause)))
-    if child.output is None:
+    if not child.kept:
         raise _too_large(state)
-    return child.output
+    if child.output is not None:
+        return child.output
+    return encode(error_output(StatesError(child.error or "", child.cause)))
 
 
 def _too_large(state: str) -> StatesError:
@@ -92,7 +92,7 @@ def _too_large(state: str) -> StatesError:
 
 def _child_result(child: ChildEnd, state: str) -> ChildResult:
     about = child.execution
-    if child.status == "SUCCEEDED" and child.output is None:
+    if not child.kept:
         raise _too_large(state)
     return ChildResult(
         status=child.status,  # type: ignore[arg-type]  # the store writes these only

@@ -55,8 +55,7 @@ async def start_nested(session: Session, execution: Execution, frame: Frame, ord
         asked = await _asked(session, execution, frame, order)
         kind = _ACTIONS[resource.service, resource.action]
         child = _execution(session, asked, Link(kind, execution.id, frame.id, frame.epoch))
-        store, programs = session.store, session.programs
-        created = await start_execution(store, programs, session.clock, child, None, session.limits)
+        created = await start_execution(session.store, session.programs, session.clock, child, None, session.limits)
         if created.outcome == "EXISTS":
             raise StatewrightError("ExecutionAlreadyExists", f"Execution Already Exists: '{child.arn}'")
     except StatewrightError as error:

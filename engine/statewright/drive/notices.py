@@ -4,8 +4,8 @@ A notice is written in the commit that makes it necessary, obeyed by whichever w
 obeying it again changes nothing.
 
     E<execution>                 it has ended: answer the task that waits for it
-    C<execution>                 it was started for a task: stop it if that task is not waited for any more
-    V<execution>                 the task that waited for it is: stop it
+    C<execution>                 it was started for a task: stop it if that task is not waited for any more; written both
+                                 when it starts and when the waiting ends, so that neither can overtake the other
     A<execution>:<frame>:<epoch> this map run is over: stop the children that still run
 """
 
@@ -26,6 +26,9 @@ _log = logging.getLogger("statewright")
 
 _AT_ONCE = 50
 
+_PAUSE = 1.0
+"""Seconds for which a shard is left alone after a notice of it could not be obeyed."""
+
 
 class Notices:
     """Obeys the notices of a store's shards for one worker.
@@ -39,12 +42,18 @@ class Notices:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._shards: dict[int, asyncio.Task[None]] = {}
+        self._resting: dict[int, float] = {}  # until when (monotonic)
 
     def look(self, shard: int) -> None:
         """Obey what waits in a shard, unless that is being done."""
-        if shard not in self._shards:
+        if shard not in self._shards and self._session.monotonic() >= self._resting.get(shard, 0):
             task = self._shards[shard] = self._session.clock.spawn(self._obey_all(shard))
-            task.add_done_callback(lambda _: self._shards.pop(shard))
+            task.add_done_callback(lambda _: self._looked(shard))
+
+    def _looked(self, shard: int) -> None:
+        del self._shards[shard]
+        if shard not in self._resting:
+            self._session.wake.set()  # there may be new ones by now
 
     async def stop(self) -> None:
         """Stop obeying; what is left waits for another worker."""
@@ -55,17 +64,23 @@ class Notices:
 
     async def _obey_all(self, shard: int) -> None:
         store = self._session.store
+        self._resting.pop(shard, None)
         try:
-            failed = False
-            while not failed and (notices := await store.notices(shard, _AT_ONCE)):
+            while notices := await store.notices(shard, _AT_ONCE):
                 done = await asyncio.gather(*map(self._obey, dict.fromkeys(notices)), return_exceptions=True)
                 for notice, result in zip(dict.fromkeys(notices), done, strict=True):
                     if isinstance(result, BaseException):  # it must not hold up the others
                         _log.warning("notice %r not obeyed yet: %r", notice, result)
-                        failed = True
+                        self._rest(shard)
                     await store.settle(shard, notice, again=isinstance(result, BaseException))
+                if shard in self._resting:
+                    return
         except StatewrightError as error:
             _log.warning("notices of shard %d left alone: %s", shard, error)
+            self._rest(shard)
+
+    def _rest(self, shard: int) -> None:
+        self._resting[shard] = self._session.monotonic() + _PAUSE
 
     async def _obey(self, notice: str) -> None:
         kind, rest = notice[0], notice[1:]
@@ -73,8 +88,6 @@ class Notices:
             await self._answer(rest)
         elif kind == "C":
             await self._check(rest)
-        elif kind == "V":
-            await self._stop(rest)
         elif kind == "A":
             execution, frame_id, epoch = rest.split(":")
             await self._stop_children(execution, frame_id, int(epoch))

@@ -339,7 +339,7 @@ class Worker:
                 self._take(claimed)
             if claim.next_due is not None:
                 session.look_at(claim.next_due)
-        return any(claim.frames or claim.notices for claim in claims)
+        return any(claim.frames for claim in claims)
 
     # -- virtual time -------------------------------------------------------------------------------------------------
     async def run_until_idle(self, until: int | None = None) -> None:

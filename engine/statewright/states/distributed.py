@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from statewright.errors import StatesError, runtime_error
 from statewright.lang.dataflow import Language, Value
+from statewright.lang.scope import Entropy
 from statewright.model import Item, MapRun
 from statewright.states.base import Turn
 from statewright.values import Json, NotJsonError, Payload
@@ -190,6 +191,8 @@ class Feeding:
             return item.value
         frame = self._turn.frame
         self._turn.frame = replace(frame, item=item)
+        # Whoever selects an item again after a crash gets the same: batches are cut where they were.
+        self._turn.entropy = Entropy(f"{self._run.arn}/{item.index}")
         try:
             return self._state.select(self._turn, self._effective)
         except (StatesError, NotJsonError) as error:

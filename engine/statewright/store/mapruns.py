@@ -144,6 +144,7 @@ class MapRuns(Reading):
                     codec.optional(error),
                     codec.optional(cause),
                     None if header is None else codec.decode_execution("", int(started), header, str),
+                    kept=output is not None,
                 )
 
     async def open_children(self, execution: str, frame_id: str, epoch: int, count: int) -> tuple[str, ...]:

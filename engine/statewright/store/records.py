@@ -205,7 +205,8 @@ class MapRunCounts:
 
 @dataclass(frozen=True, slots=True)
 class ChildEnd:
-    """How a child execution ended; `execution` only where results are to be written to files."""
+    """How a child execution ended; `execution` only where results are to be written to files.  If not `kept`, output,
+    error and cause were left out: all results together were too large."""
 
     status: str
     started_at: int
@@ -214,6 +215,7 @@ class ChildEnd:
     error: str | None = None
     cause: str | None = None
     execution: Execution | None = None
+    kept: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ local function drop_frames(exec, frames, now)
     local f = call('HMGET', key, 'tm', 'fk', 'aq', 'ep', 'mr', 'jb')
     disarm(exec, frame, f[1])
     for epoch in string.gmatch(f[5] or '', '(%d+),') do close_run(exec, frame, epoch, 'ABORTED', now) end
-    if f[6] and f[6] ~= '' then notice('V' .. f[6]) end
+    if f[6] and f[6] ~= '' then notice('C' .. f[6]) end
     for epoch in string.gmatch(f[2] or '', '(%d+),') do drop_fork(exec, frame, epoch, frames) end
     if f[3] and f[3] ~= '' then call('ZREM', P .. 'a:' .. f[3], member .. ':' .. f[4]) end
     dequeue(exec, frame)
@@ -213,7 +213,7 @@ local function apply(at, exec, frame, now, base, old, commit, holder)
     disarm(exec, frame, timers)
     if activity ~= '' then call('ZREM', P .. 'a:' .. activity, exec .. ':' .. frame .. ':' .. old.ep) end
     -- The order is left without its answer (see signal.lua): nobody waits for the nested execution any more.
-    if job ~= '' then notice('V' .. job) end
+    if job ~= '' then notice('C' .. job) end
     timers, heartbeat, activity, job = '', '', '', ''
   end
   timers, heartbeat = arm(exec, frame, epoch, commands.timer or none, now, timers, heartbeat)

@@ -7,7 +7,9 @@ local x, f, started, machine, link = P .. 'x:' .. exec, frame_key(exec, ''), ton
 local known = call('HMGET', x, 'dg', 'st', 't0', 'nonce', 'up')
 if known[1] then
   if known[4] == nonce then return {'OK', tonumber(known[3]), now, tonumber(call('HGET', x, 'n0'))} end
-  local same = known[1] == digest and known[2] == 'RUNNING' or link ~= '' and known[5] == link
+  -- Only whom its link names is told of its end: nobody else may wait for it.
+  local same = known[1] == digest and known[2] == 'RUNNING' and not match(link, '^awaited')
+    or link ~= '' and known[5] == link
   return {same and 'DUP' or 'EXISTS', tonumber(known[3]), now, 0}
 end
 -- The step may show the start time to the definition, so it cannot be changed here any more.

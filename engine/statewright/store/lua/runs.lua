@@ -85,7 +85,7 @@ local function child_ended(link, child, now, started, header, c)
   -- An output that is kept apart is so for the child only, and may go with it.
   local apart, output = match(c.output, '^=@(%x+)$'), c.output
   if apart then output = '=' .. call('HGET', P .. 'p:' .. child, apart) end
-  local size = call('HINCRBY', key, 'size', #output)
+  local size = call('HINCRBY', key, 'size', #output + #c.error + #c.cause)
   if r[2] == '' or size <= tonumber(r[2]) then
     call('HSET', results, 'o' .. index, output, 'e' .. index, c.error, 'c' .. index, c.cause)
   end
