@@ -122,6 +122,26 @@ def call_problems(module: str, tree: ast.AST) -> Iterator[str]:
                 yield f"{node.lineno}: passes shell="
 
 
+def circle(needs: dict[str, set[str]]) -> list[str]:
+    """Modules that need each other in a circle, and those that need one of these."""
+    left = {module: set(targets) for module, targets in needs.items()}
+    while free := [module for module, targets in left.items() if not targets & left.keys()]:
+        for module in free:
+            del left[module]
+    return sorted(left)
+
+
+def needs_of(module: str, tree: ast.AST) -> set[str]:
+    """Modules whose import a module needs; a package's own names, and what is imported for types only, do not count."""
+    for_types = {
+        line
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for line in range(node.lineno, (node.end_lineno or 0) + 1)
+    }
+    return {target for line, target in imports(tree) if line not in for_types and target != module}
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_file_keeps_the_rules(path: Path) -> None:
     text = path.read_text()
@@ -130,6 +150,15 @@ def test_file_keeps_the_rules(path: Path) -> None:
     if text.count("\n") > LONGEST:
         found.append(f"{LONGEST}: longer than {LONGEST} lines ({text.count(chr(10))})")
     assert not found, "\n".join(f"{path.relative_to(ROOT)}:{problem}" for problem in found)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    trees = {module_name(path): ast.parse(path.read_text()) for path in SOURCES}
+    assert not circle({module: needs_of(module, tree) for module, tree in trees.items()})
+
+
+def test_a_circle_is_found() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": set()}) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""The `statewright` command: a face of the engine, on its public API."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+import uuid
 from dataclasses import dataclass
+from typing import Literal
 
 from statewright.errors import StatewrightError
 
-__all__ = ["Arns", "check_name", "execution_id", "execution_id_of", "map_run_id"]
+__all__ = ["Arns", "arn_within", "check_name", "execution_id", "execution_id_of", "map_run_id", "uuid_of"]
 
 # API reference, StartExecution, name: no white space, brackets, wildcards, special or control characters.
 _FORBIDDEN = re.compile('[\\s<>{}\\[\\]?*"#%\\\\^|~`$&,;:/\x00-\x1f\x7f-\x9f\ufffe\uffff\ud800-\udfff\U0010ffff]')
@@ -43,6 +45,23 @@ def execution_id_of(arn: str) -> str:
     Example: ``execution_id_of("arn:aws:states:us-east-1:000000000000:execution:pay:order-17")``
     """
     return execution_id(*Arns.execution_names(arn))
+
+
+def uuid_of(*parts: str) -> str:
+    """A UUID, as AWS gives names, that follows from texts: the same however often it is asked for.
+
+    Example: ``len(uuid_of("pay", "17")) == 36``
+    """
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return str(uuid.UUID(bytes=digest[:16], version=4))
+
+
+def arn_within(machine: str, kind: Literal["execution", "express", "mapRun"], name: str) -> str:
+    """ARN of what belongs to a state machine, from the ARN of that.
+
+    Example: ``arn_within(Arns().machine("pay"), "execution", "17") == Arns().execution("pay", "17")``
+    """
+    return f"{machine.replace(':stateMachine:', f':{kind}:', 1)}:{name}"
 
 
 def map_run_id(arn: str) -> str:

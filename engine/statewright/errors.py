@@ -15,6 +15,7 @@ __all__ = [
     "EvaluationError",
     "StatesError",
     "StatewrightError",
+    "result_too_large",
     "runtime_error",
     "too_long",
 ]
@@ -80,6 +81,19 @@ def runtime_error(cause: str) -> StatesError:
     Example: ``raise runtime_error("Invalid path '$.a' : No results for path: $['a']")``
     """
     return StatesError("States.Runtime", cause)
+
+
+def result_too_large(of: str, *, announce: str | None = None) -> StatesError:
+    """A result, input or output beyond the limit of a payload, in the recorded words.
+
+    Arguments:
+        of: name of the state, or of the service whose result it is.
+        announce: as for `StatesError`.
+
+    Example: ``raise result_too_large("Ship")``
+    """
+    cause = f"The state/task '{of}' returned a result with a size exceeding the maximum number of bytes service limit."
+    return StatesError("States.DataLimitExceeded", cause, in_state=False, announce=announce)
 
 
 class StatewrightError(Exception):

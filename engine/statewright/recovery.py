@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from statewright.errors import StatesError
@@ -35,7 +35,7 @@ class Retrier:
     max_attempts: int = 3
     backoff_rate: float = 2.0
     max_delay_seconds: float | None = None
-    full_jitter: bool = field(default=False)
+    full_jitter: bool = False
 
     @classmethod
     def of(cls, spec: dict[str, Any]) -> Retrier:

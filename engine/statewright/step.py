@@ -1,9 +1,10 @@
 """The centre of the engine: one pure function, `step(program, execution, frame, event)`.
 
-A frame is always in one of six phases.  It enters a state (ENTER) and either leaves it in the same step (Pass, Choice,
+A frame is always in one `Phase`.  It enters a state (ENTER) and either leaves it in the same step (Pass, Choice,
 Succeed, Fail, a Wait that is over) or parks: in TASK until an answer comes, in WAIT until a timer fires, in JOIN until
-its children have ended, in RETRY until a back-off is over.  What may happen in which phase is the table `LEGAL`; every
-other event, and every event of an earlier epoch (a duplicate, a late timer, an answer after a retry), changes nothing.
+its children have ended, in MAP_RUN until its child executions have, in RETRY until a back-off is over.  DONE is the
+end.  What may happen in which phase is the table `LEGAL`; every other event, and every event of an earlier epoch (a
+duplicate, a late timer, an answer after a retry), changes nothing.
 
 One step is one transition: it finishes the state the frame was parked in, if any, and enters at most one state.  Time
 and chance come with the event, so equal arguments give equal answers.  User data can only raise StatesError, which is
@@ -135,9 +136,10 @@ def feed(
 
     Example: ``feed(program, execution, frame, Continue(at=0, entropy="")).input([item])``
     """
-    assert frame.map_run is not None  # noqa: S101
     turn = Turn(program, execution, frame, event, limits, sign, Entropy(event.entropy))
-    return Feeding(turn, frame.map_run, lambda error: _located(turn, error))
+    state = turn.state
+    assert isinstance(state, Map) and frame.map_run is not None  # noqa: S101, PT018  the frame is in Phase.MAP_RUN
+    return Feeding(turn, state, frame.map_run, lambda error: _located(turn, error))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -58,8 +58,8 @@ def decode(text: str | bytes) -> Json:
         value = _decoder.decode(text)
     except (ValueError, RecursionError) as error:
         raise NotJsonError(str(error) or "nested too deeply") from None
-    openings = ("[", "{") if isinstance(text, str) else (b"[", b"{")
-    if text.count(openings[0]) + text.count(openings[1]) > _DEPTH:  # type: ignore[arg-type]
+    brackets = text.count("[") + text.count("{") if isinstance(text, str) else text.count(b"[") + text.count(b"{")
+    if brackets > _DEPTH:
         _check_depth(value)
     return value
 

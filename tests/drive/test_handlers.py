@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import threading
 from typing import Any
 
 import pytest
 
-from statewright import TaskContext, TaskError
+from statewright import TaskCancelled, TaskContext, TaskError
 from tests.drive.conftest import Site, one_task
 
 
@@ -136,6 +137,30 @@ async def test_a_handler_that_will_not_be_cancelled_is_not_believed(site: Site) 
 
     ended, _ = await site.run(one_task("work", TimeoutSeconds=5), {"work": stubborn})
     assert (ended.status, ended.error) == ("FAILED", "States.Timeout")
+
+
+async def test_a_handler_in_a_thread_asks_whether_it_is_still_wanted(site: Site) -> None:
+    ended: list[type[BaseException]] = []
+    begun, cancelled = threading.Event(), threading.Event()
+
+    def work(given: Any, context: TaskContext) -> None:
+        context.raise_if_cancelled()
+        begun.set()
+        cancelled.wait(10)
+        try:
+            context.raise_if_cancelled()
+        except TaskCancelled as error:
+            ended.append(type(error))
+            raise
+
+    async with site.engine({"work": work}, real=True) as engine:
+        await engine.deploy({"StartAt": "Work", "States": one_task("work")}, name="m")
+        async with engine.worker():
+            started = await engine.start("m")
+            await asyncio.to_thread(begun.wait, 10)
+            assert (await engine.stop(started.arn)).status == "ABORTED"
+            cancelled.set()
+    assert ended == [TaskCancelled]
 
 
 async def test_heartbeats_keep_a_task_alive(site: Site) -> None:

@@ -25,7 +25,7 @@ def child(name: str, status: Any = "SUCCEEDED", output: str | None = None, **mor
 
 CHILDREN = [
     child("a", output='[{"x":1},{"x":2}]', started_at=1_738_633_790_099, stopped_at=1_738_633_790_163),
-    child("b", "FAILED", error="Oops", cause="why", started_at=0, stopped_at=1, redrive_count=2),
+    child("b", "FAILED", error="Oops", cause="why", started_at=0, stopped_at=1),
     child("c", output='{"y":"é"}', started_at=0, stopped_at=1),
     child("d", "TIMED_OUT", error="States.Timeout", started_at=0, stopped_at=1),
     child("e", "ABORTED", started_at=0, stopped_at=1),
@@ -54,7 +54,7 @@ RECORD_B = {
     "Input": '{"n":"b"}',
     "InputDetails": {"Included": True},
     "Name": "b",
-    "RedriveCount": 2,
+    "RedriveCount": 0,
     "RedriveStatus": "REDRIVABLE_BY_MAP_RUN",
     "StartDate": "1970-01-01T00:00:00.000Z",
     "StateMachineArn": MACHINE,

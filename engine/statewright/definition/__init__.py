@@ -1,0 +1,1 @@
+"""Definitions of state machines: read with the place of every node, linted, compiled, drawn."""

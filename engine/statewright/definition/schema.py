@@ -125,7 +125,7 @@ def _validator(name: str) -> Validator:
     plain = {file: _without_dialect(load_schema(file)) for file in schema_names()}
     resources = [(file, DRAFT202012.create_resource(contents)) for file, contents in plain.items()]
     registry: Registry[Json] = Registry().with_resources(resources)
-    shallow = validators.extend(Draft202012Validator, {"$ref": _shallow})  # type: ignore[no-untyped-call]
+    shallow = validators.extend(Draft202012Validator, {"$ref": _shallow})  # type: ignore[no-untyped-call]  # the library has no types
     validator: Validator = shallow({"$ref": name} if name not in _ELSEWHERE else plain[name], registry=registry)
     return validator
 

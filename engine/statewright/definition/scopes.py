@@ -51,6 +51,11 @@ class State:
         return value if isinstance(value, dict) else {}
 
     @property
+    def processor(self) -> str:
+        """The name that a Map has for its ItemProcessor, whose legacy name is Iterator."""
+        return "ItemProcessor" if "ItemProcessor" in self.value else "Iterator"
+
+    @property
     def processor_config(self) -> dict[str, Json]:
         """The ProcessorConfig of a Map; an empty object if there is none."""
         config = (self.part("ItemProcessor") or self.part("Iterator")).get("ProcessorConfig")
@@ -131,6 +136,12 @@ class Definition:
             pending = deque([Scope(value, (), None, _language(value, "JSONPath"), express)])
             while pending:
                 pending.extend(self._grow(pending.popleft()))
+
+    @property
+    def owners(self) -> Iterator[tuple[Pointer, dict[str, Json]]]:
+        """Pointer and value of every scope and state: what can have a QueryLanguage."""
+        yield from ((scope.pointer, scope.value) for scope in self.scopes)
+        yield from ((state.pointer, state.value) for state in self.states)
 
     def _grow(self, scope: Scope) -> Iterator[Scope]:
         """Add a scope and its states; the scopes inside them."""

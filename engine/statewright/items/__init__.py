@@ -5,7 +5,8 @@ Everything here blocks and is called from threads; memory stays the same for a d
 
 from __future__ import annotations
 
-from statewright.items.objects import ObjectError, ObjectInfo, Objects, ObjectWriter, open_objects
+from statewright.items.objects import ObjectError, ObjectInfo, Objects, ObjectWriter
+from statewright.items.opening import open_objects
 from statewright.items.reader import Items, MapItem, Reader, open_items
 from statewright.items.writer import ChildResult, Results, WriterConfig, open_results, transform
 

@@ -13,11 +13,17 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import BinaryIO, Final
 
 from statewright.errors import StatewrightError
-from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key, no_such_version
+from statewright.items.objects import (
+    ObjectError,
+    ObjectInfo,
+    ObjectWriter,
+    no_such_bucket,
+    no_such_key,
+    no_such_version,
+)
 
 __all__ = ["LocalObjects"]
 
@@ -184,7 +190,7 @@ def _parts(key: str) -> list[str] | None:
     return parts if all(map(_is_name, parts)) else None
 
 
-class _Writer:
+class _Writer(ObjectWriter):
     """A temporary file beside its final place; `directory` is an open descriptor, closed with the writer."""
 
     def __init__(self, directory: int, name: str) -> None:
@@ -225,14 +231,3 @@ class _Writer:
         with suppress(OSError):  # what a full disk refuses to take at the last moment
             self._stream.close()
         os.close(self._directory)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()

@@ -1,18 +1,17 @@
 """Object stores: buckets of named byte sequences, as Amazon S3 has them.
 
-`Objects` is all that readers and writers know; where the bytes are is decided by the location given to `open_objects`.
-Calls block: they are made from threads.
+`Objects` is all that readers and writers know; where the bytes are is decided in `opening`.  Calls block: they are made
+from threads.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Protocol, Self
 
-from statewright.errors import StatewrightError
 from statewright.values import Json
 
 __all__ = [
@@ -20,10 +19,10 @@ __all__ = [
     "ObjectInfo",
     "ObjectWriter",
     "Objects",
+    "Unfinished",
     "no_such_bucket",
     "no_such_key",
     "no_such_version",
-    "open_objects",
 ]
 
 
@@ -94,26 +93,40 @@ class ObjectInfo:
         }
 
 
-class ObjectWriter(Protocol):
-    """An object in the making: it appears, whole, when it is closed; never if that does not happen.
+class Unfinished(ABC):
+    """Something that is either closed, and then is there as a whole, or aborted, and then never was.
 
     As a context manager it is closed at the end of the block, and aborted if the block raises.
+
+    Example: ``with objects.create("my-bucket", "a.json") as unfinished: unfinished.write(b"[]")``
     """
 
-    def write(self, data: bytes, /) -> int:
-        """Append to the object."""
+    @abstractmethod
+    def close(self) -> object:
+        """Finish it; what was closed or aborted stays as it is."""
 
-    def close(self) -> None:
-        """Make the object visible; a closed or aborted one stays as it is."""
-
+    @abstractmethod
     def abort(self) -> None:
-        """Forget everything written; without effect once closed."""
+        """Forget it; without effect once closed."""
 
-    def __enter__(self) -> Self: ...
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None: ...
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+
+class ObjectWriter(Unfinished):
+    """An object in the making: it appears, whole, when it is closed; never if that does not happen."""
+
+    @abstractmethod
+    def write(self, data: bytes, /) -> int:
+        """Append to the object; the number of bytes taken, which is all of them."""
 
 
 class Objects(Protocol):
@@ -133,34 +146,3 @@ class Objects(Protocol):
 
         That it cannot be written may be told by the writer, at the latest when it is closed.
         """
-
-
-def open_objects(location: str | Path) -> Objects:
-    """The object store at `location`.
-
-    Arguments:
-        location: a directory (its subdirectories are the buckets), also as ``file:///dir``; ``s3://`` for Amazon S3;
-            ``s3+http://host:port`` or ``s3+https://host:port`` for another service that speaks S3.  Both take
-            credentials and region from the usual places of the AWS SDK, and need the extra ``statewright[s3]``.
-
-    Raises StatewrightError: ``InvalidObjects`` where there is no such directory, the URL has another form, or the extra
-        is not installed.
-
-    Example: ``open_objects("./data").size("my-bucket", "items.jsonl")``
-    """
-    text = str(location)
-    scheme, separator, rest = text.partition("://")
-    if not separator or scheme == "file":
-        from statewright.items.local import LocalObjects
-
-        return LocalObjects(Path(rest if separator else text))
-    if scheme in ("s3", "s3+http", "s3+https"):
-        from statewright.items.s3 import S3Objects
-
-        if scheme == "s3" and rest.strip("/"):
-            raise StatewrightError("InvalidObjects", f"'{text}': buckets are named by the definition; use 's3://'")
-        return S3Objects(f"{scheme[3:]}://{rest}" if scheme != "s3" else None)
-    message = (
-        f"'{text}' is neither a directory nor one of file:///dir, s3://, s3+http://host:port, s3+https://host:port"
-    )
-    raise StatewrightError("InvalidObjects", message)

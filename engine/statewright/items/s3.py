@@ -5,11 +5,17 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Any, BinaryIO, Final, Self, TypeVar
+from typing import Any, BinaryIO, Final, TypeVar
 
 from statewright.errors import StatewrightError
-from statewright.items.objects import ObjectError, ObjectInfo, no_such_bucket, no_such_key, no_such_version
+from statewright.items.objects import (
+    ObjectError,
+    ObjectInfo,
+    ObjectWriter,
+    no_such_bucket,
+    no_such_key,
+    no_such_version,
+)
 
 __all__ = ["S3Objects"]
 
@@ -151,7 +157,7 @@ class _Stream(io.RawIOBase):
         super().close()
 
 
-class _Writer:
+class _Writer(ObjectWriter):
     """Bytes that become an object: a short one with one request, a long one as an upload of several parts."""
 
     def __init__(self, objects: S3Objects, place: dict[str, str]) -> None:
@@ -197,14 +203,3 @@ class _Writer:
         sent = call(lambda: client.upload_part(UploadId=self._upload, PartNumber=number, Body=body, **place))
         self._parts.append({"PartNumber": number, "ETag": sent["ETag"]})
         del self._buffer[:_PART]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()

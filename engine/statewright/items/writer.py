@@ -10,11 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Final, Literal, Self, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from statewright.errors import StatesError
-from statewright.items.objects import ObjectError, Objects, ObjectWriter
+from statewright.items.objects import ObjectError, Objects, ObjectWriter, Unfinished
 from statewright.values import Json, NotJsonError, decode, encode
 
 __all__ = ["ChildResult", "Results", "Status", "WriterConfig", "open_results", "transform"]
@@ -43,7 +42,6 @@ class ChildResult:
         output: JSON text if it succeeded, else None.
         error, cause: if it did not, as far as there are any.
         started_at, stopped_at: ms since the epoch, None for what has not happened.
-        redrive_count: how often it has been redriven.
     """
 
     status: Status
@@ -56,7 +54,6 @@ class ChildResult:
     cause: str | None = None
     started_at: int | None = None
     stopped_at: int | None = None
-    redrive_count: int = 0
 
     def record(self) -> dict[str, Json]:
         """The child with all its data: what Transformation NONE gives; members that have no value are left out.
@@ -73,7 +70,7 @@ class ChildResult:
             "Name": self.name,
             "Output": self.output,
             "OutputDetails": None if self.output is None else {"Included": True},
-            "RedriveCount": self.redrive_count,
+            "RedriveCount": 0,
             "RedriveStatus": redrive[0],
             "RedriveStatusReason": redrive[1],
             "StartDate": _date(self.started_at),
@@ -197,7 +194,7 @@ def open_results(
     return Results(objects, bucket, folder, writer, map_run_arn, part_bytes)
 
 
-class Results:
+class Results(Unfinished):
     """The files of a map run's results, from `open_results`.  Close them; as a context manager they are closed unless
     the block raises: then what is unfinished is forgotten.
     """
@@ -252,17 +249,6 @@ class Results:
         """Forget the files that are not finished."""
         for group in self._groups.values():
             group.abort()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None, /
-    ) -> None:
-        if kind is None:
-            self.close()
-        else:
-            self.abort()
 
 
 class _Parts:

@@ -129,14 +129,14 @@ class ExpressionLanguage:
         return Dataflow(
             lambda scope: scope.input,
             lambda scope, effective: effective if arguments is None else arguments.evaluate(scope, _NOTHING),
-            _output(output, member) or (lambda _, result: result),
-            _output(assign, member),
+            _evaluated(output, member) or (lambda _, result: result),
+            _evaluated(assign, member),
         )
 
     def catcher(self, spec: Mapping[str, Any], place: str) -> Catch:
         """See `Language.catcher`; without Output the Error Output is passed on."""
         output, assign = (self._field(spec, name, place) for name in ("Output", "Assign"))
-        return Catch(_output(output, "errorOutput") or (lambda _, error: error), _output(assign, "errorOutput"))
+        return Catch(_evaluated(output, "errorOutput") or (lambda _, error: error), _evaluated(assign, "errorOutput"))
 
     def rule(self, spec: Mapping[str, Any], place: str) -> Rule:
         """See `Language.rule`."""
@@ -144,7 +144,7 @@ class ExpressionLanguage:
         if condition is None:
             raise KeyError("Condition")
         holds = condition.of_type("boolean", lambda value: isinstance(value, bool))
-        return Rule(lambda scope, _: holds(scope, _NOTHING), _output(output, None), _output(assign, None))
+        return Rule(lambda scope, _: holds(scope, _NOTHING), _evaluated(output, None), _evaluated(assign, None))
 
     # -- single fields --------------------------------------------------------------------------------------------
     def integer(self, spec: Mapping[str, Any], field: str) -> Value | None:
@@ -235,8 +235,7 @@ class ExpressionLanguage:
 
     def selector(self, spec: Mapping[str, Any]) -> Value | None:
         """See `Language.selector`."""
-        read = self._field(spec, "ItemSelector")
-        return None if read is None else (lambda scope, _: read.evaluate(scope, _NOTHING))
+        return _evaluated(self._field(spec, "ItemSelector"))
 
     def count(self, spec: Mapping[str, Any], field: str, within: str) -> Value | None:
         """See `Language.count`."""
@@ -248,13 +247,11 @@ class ExpressionLanguage:
 
     def parameters(self, spec: Mapping[str, Any], within: str) -> Value | None:
         """See `Language.parameters`."""
-        read = self._field(spec, "Arguments", within)
-        return None if read is None else (lambda scope, _: read.evaluate(scope, _NOTHING))
+        return _evaluated(self._field(spec, "Arguments", within))
 
     def batch_input(self, spec: Mapping[str, Any]) -> Value | None:
         """See `Language.batch_input`."""
-        read = self._field(spec, "BatchInput", "ItemBatcher")
-        return None if read is None else (lambda scope, _: read.evaluate(scope, _NOTHING))
+        return _evaluated(self._field(spec, "BatchInput", "ItemBatcher"))
 
 
 def _writes_whole(value: Json) -> bool:
@@ -275,8 +272,8 @@ def _bounded(evaluate: _Evaluate) -> _Evaluate:
     return value
 
 
-def _output(field: _Field | None, member: str | None) -> Callable[[Scope, Json], Json] | None:
-    """A field that is evaluated when work is done, whose outcome is the `member` of `states`."""
+def _evaluated(field: _Field | None, member: str | None = None) -> Callable[[Scope, Json], Json] | None:
+    """The value of a field; of one that is evaluated when work is done, the outcome is the `member` of `states`."""
     if field is None:
         return None
     if member is None:

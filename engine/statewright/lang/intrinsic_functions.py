@@ -28,7 +28,6 @@ _RANGE: Final = 1000  # elements of an array range (AWS documentation)
 _INT32: Final = range(-(2**31), 2**31)
 _OUTPUT: Final = 10_000_000  # characters of a made text; far beyond what a state may pass on
 _PACE: Final = 7_000_000  # characters or elements of arguments that take about a second
-_FREE: Final = frozenset({"States.Array", "States.ArrayLength", "States.ArrayGetItem"})  # they look at nothing
 _PIECE: Final = re.compile(r"\\(['{}\\])|\{\}")
 _HASHES: Final = {
     "MD5": "md5",
@@ -42,6 +41,18 @@ Parameter: TypeAlias = Callable[[Json], Json]
 """Checks an argument and gives the value to use; raises ValueError with what it should have been."""
 
 
+def _nothing(_arguments: list[Json]) -> int:
+    return 0
+
+
+def _lengths(arguments: list[Json]) -> int:
+    return sum(len(argument) for argument in arguments if isinstance(argument, str | list | dict))
+
+
+def _contents(arguments: list[Json]) -> int:
+    return sum(map(weight, arguments))
+
+
 @dataclass(frozen=True, slots=True)
 class Function:
     """An intrinsic function.
@@ -53,6 +64,7 @@ class Function:
         optional: how many of the last parameters may be left out.
         rest: what all further arguments have to be; None: there are none.
         chance: the value depends on chance.
+        looks_at: how many characters and elements of its arguments it looks at.
 
     Example: ``FUNCTIONS["States.ArrayLength"].apply([[1, 2]], Entropy(0)) == 2``
     """
@@ -63,7 +75,7 @@ class Function:
     optional: int = 0
     rest: Parameter | None = None
     chance: bool = False
-    deep: bool = False
+    looks_at: Callable[[list[Json]], int] = _lengths
 
     def takes(self, count: int) -> bool:
         """Whether it can be called with `count` arguments."""
@@ -71,12 +83,8 @@ class Function:
         return required <= count and (self.rest is not None or count <= len(self.parameters))
 
     def cost(self, arguments: list[Json]) -> float:
-        """What a call uses of `Budget`: by the size of its arguments, `deep` functions look at all that is inside."""
-        if self.name in _FREE:
-            return 0
-        if self.deep:
-            return sum(map(weight, arguments)) / _PACE
-        return sum(len(argument) for argument in arguments if isinstance(argument, str | list | dict)) / _PACE
+        """What a call uses of `Budget`, in seconds."""
+        return self.looks_at(arguments) / _PACE
 
     def apply(self, arguments: list[Json], entropy: Entropy) -> Json:
         """The value of a call; ValueError where the arguments are not right."""
@@ -157,11 +165,11 @@ def _intrinsic(
     optional: int = 0,
     rest: Parameter | None = None,
     chance: bool = False,
-    deep: bool = False,
+    looks_at: Callable[[list[Json]], int] = _lengths,
 ) -> Callable[[Callable[..., Json]], Callable[..., Json]]:
     def register(run: Callable[..., Json]) -> Callable[..., Json]:
         full = f"States.{name}"
-        FUNCTIONS[full] = Function(full, run, parameters, optional, rest, chance, deep)
+        FUNCTIONS[full] = Function(full, run, parameters, optional, rest, chance, looks_at)
         return run
 
     return register
@@ -200,7 +208,7 @@ def _identity(value: Json) -> Json:
     return json_type(value), value
 
 
-@_intrinsic("Array", rest=_any)
+@_intrinsic("Array", rest=_any, looks_at=_nothing)
 def array(*values: Json) -> Json:
     """The arguments as an array."""
     return list(values)
@@ -212,7 +220,7 @@ def array_partition(values: list[Json], size: int) -> Json:
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
-@_intrinsic("ArrayContains", _array, _any, deep=True)
+@_intrinsic("ArrayContains", _array, _any, looks_at=_contents)
 def array_contains(values: list[Json], value: Json) -> Json:
     """Whether the array has an element equal to the value."""
     wanted = _identity(_limited(value))
@@ -230,7 +238,7 @@ def array_range(first: int, last: int, step: int) -> Json:
     return list(numbers)
 
 
-@_intrinsic("ArrayGetItem", _array, _integer)
+@_intrinsic("ArrayGetItem", _array, _integer, looks_at=_nothing)
 def array_get_item(values: list[Json], index: int) -> Json:
     """The element at the index, counted from 0."""
     if not 0 <= index < len(values):
@@ -238,13 +246,13 @@ def array_get_item(values: list[Json], index: int) -> Json:
     return values[index]
 
 
-@_intrinsic("ArrayLength", _array)
+@_intrinsic("ArrayLength", _array, looks_at=_nothing)
 def array_length(values: list[Json]) -> Json:
     """How many elements the array has."""
     return len(values)
 
 
-@_intrinsic("ArrayUnique", _array, deep=True)
+@_intrinsic("ArrayUnique", _array, looks_at=_contents)
 def array_unique(values: list[Json]) -> Json:
     """The elements without repetitions, in the order of first appearance."""
     unique: dict[Json, Json] = {}
@@ -295,7 +303,7 @@ def string_to_json(text: str) -> Json:
         raise ValueError(f"Invalid arguments: not a JSON text: {error}") from None
 
 
-@_intrinsic("JsonToString", _any, deep=True)
+@_intrinsic("JsonToString", _any, looks_at=_contents)
 def json_to_string(value: Json) -> str:
     """The compact JSON text of a value."""
     return encode(_limited(value))
@@ -332,7 +340,7 @@ def uuid(entropy: Entropy) -> Json:
     return entropy.uuid()
 
 
-@_intrinsic("Format", TEMPLATE, rest=_any, deep=True)
+@_intrinsic("Format", TEMPLATE, rest=_any, looks_at=_contents)
 def format_text(template: str, *values: Json) -> Json:
     """The template with each ``{}`` replaced by the next value; ``\\{`` and ``\\}`` are braces."""
     places = sum(match[1] is None for match in _PIECE.finditer(template))

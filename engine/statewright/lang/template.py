@@ -129,11 +129,6 @@ class Template:
     _many: bool = False
 
     @property
-    def is_static(self) -> bool:
-        """Whether its value is the same for every scope."""
-        return not self.expressions
-
-    @property
     def paths(self) -> tuple[Path, ...]:
         """The paths that are used."""
         return tuple(path for expression in self.expressions for path in expression.paths)
@@ -187,7 +182,7 @@ def compile_template(node: Json, field: str) -> Template:
     Raises TemplateError: for an expression that is not one, two members with the same name once ``.$`` is taken
     off, and nesting over 100 levels.
 
-    Example: ``compile_template({"a.$": "$$.Execution.Id"}, "Parameters").is_static is False``
+    Example: ``compile_template({"a.$": "$$.Execution.Id"}, "Parameters").paths[0].text == "$$.Execution.Id"``
     """
     expressions: list[Expression] = []
     root = _compile(node, field, (), expressions)

@@ -12,12 +12,10 @@ Times are integers in milliseconds since 1970-01-01 UTC, by the clock of the sto
 
 from statewright.model.events import Continue, Event, Joined, Stopped, TaskAnswer, TaskSubmitted, TimerFired
 from statewright.model.frames import (
-    PROFILES,
     Execution,
     Fork,
     Frame,
     Item,
-    Limits,
     Link,
     LinkKind,
     MapRun,
@@ -26,6 +24,7 @@ from statewright.model.frames import (
     TaskOrder,
     TimerKind,
 )
+from statewright.model.limits import PROFILES, Limits
 from statewright.model.steps import (
     Command,
     EndExecution,

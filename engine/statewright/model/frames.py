@@ -10,9 +10,7 @@ from msgspec import Struct, field
 from statewright.values import Json, Payload
 
 __all__ = [
-    "PROFILES", "Execution", "Fork", "Frame", "Item", "Limits", "Link", "LinkKind", "MapRun", "Phase", "TaskKind",
-    "TaskOrder",
-    "TimerKind",
+    "Execution", "Fork", "Frame", "Item", "Link", "LinkKind", "MapRun", "Phase", "TaskKind", "TaskOrder", "TimerKind",
 ]  # fmt: skip
 
 
@@ -47,31 +45,6 @@ class TimerKind(StrEnum):
     EXECUTION = "execution"  # TimeoutSeconds of the state machine; belongs to the execution, whatever the epoch
 
 
-class Limits(Struct, frozen=True):
-    """Every limit of the interpreter; the defaults are those of AWS Step Functions (reference, section 1.14).
-
-    Arguments:
-        payload_bytes: largest input, output or result, in bytes of UTF-8.
-        history_events: an execution fails when its history would grow past this many events.
-        map_concurrency: iterations of an inline Map that run at once where MaxConcurrency is 0 or larger.
-        wait_seconds: the longest wait a timestamp may ask for.
-        variable_bytes: largest single variable or Assign, in bytes of UTF-8.
-        variables_bytes: all variables of a scope together, in bytes of UTF-8.
-        express_seconds: how long an EXPRESS execution may take, whatever its TimeoutSeconds.
-        express_history_events: as `history_events`, for an EXPRESS execution.  AWS has no such limit, as it keeps no
-            history of them; here they have one, and a loop must not fill the store.
-    """
-
-    payload_bytes: int = 262_144
-    history_events: int = 25_000
-    map_concurrency: int = 40
-    wait_seconds: int = 2_147_483_647
-    variable_bytes: int = 262_144
-    variables_bytes: int = 10 * 1024 * 1024
-    express_seconds: int = 300
-    express_history_events: int = 250_000
-
-
 class LinkKind(StrEnum):
     """What an execution is to the one that started it."""
 
@@ -96,20 +69,6 @@ class Link(Struct, frozen=True):
     epoch: int
     index: int = 0
     items: int = 1
-
-
-PROFILES: Mapping[str, Limits] = {
-    "aws": Limits(),
-    "statewright": Limits(
-        payload_bytes=64 * 1024 * 1024,
-        history_events=1_000_000,
-        map_concurrency=1000,
-        variable_bytes=10 * 1024 * 1024,
-    ),
-}
-"""Limits by profile: as AWS has them, and as far as this engine can well go.  Variables stay within 10 MiB, as all of
-them are part of every commit.  Example: ``PROFILES["aws"] == Limits()``
-"""
 
 
 class Execution(Struct, frozen=True, eq=False):

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Protocol, TypeAlias
 
 from msgspec.structs import replace
 
-from statewright.errors import StatesError, runtime_error
+from statewright.errors import StatesError, result_too_large, runtime_error
 from statewright.lang.dataflow import Assign, Catch, Dataflow, Language
 from statewright.lang.scope import Budget, Entropy, Scope
 from statewright.lang.timestamps import iso_time
@@ -165,7 +165,9 @@ class Turn:
         program, execution, event, limits: as `step` got them.
         frame: as it is now; replaced as the step goes on.
         sign: makes the task token of (frame id, epoch).
+        entropy, budget: chance, and what expressions may use, for the whole step.
         history, commands: what the step has written.
+        entered, pinned, drop, closed, map_run, keep_timers: of the `Step` that comes of it.
     """
 
     program: Program
@@ -275,15 +277,9 @@ class Turn:
         return Exited(payload, next_)
 
     def check_size(self, payload: Payload, of: str | None = None, announce: str | None = None) -> None:
-        """Refuse a payload beyond the limit, in the recorded words: of the state, or of what else is named."""
+        """Refuse a payload beyond the limit: of the state, or of what else is named (see `result_too_large`)."""
         if _exceeds(payload.text, self.limits.payload_bytes):
-            raise StatesError(
-                "States.DataLimitExceeded",
-                f"The state/task '{of or self.frame.state}' returned a result with a size exceeding the maximum number "
-                "of bytes service limit.",
-                in_state=False,
-                announce=announce,
-            )
+            raise result_too_large(of or self.frame.state, announce=announce)
 
     def _assign(self, assigned: Mapping[str, Json]) -> dict[str, Payload]:
         """Set variables from the next state on; returns them as the history shows them."""

@@ -232,16 +232,12 @@ class Map:
         turn.record("MapRunSucceeded")
         return self._succeeded(turn, result)
 
-    @property
-    def selects(self) -> bool:
-        """Whether there is an ItemSelector."""
-        return self.selector is not None
-
     def select(self, turn: Turn, effective: Any) -> Payload:
-        """The input of one iteration.  `turn.frame` has the iteration's item; `effective` is the effective input of
-        the Map state."""
-        assert self.selector is not None  # noqa: S101  only then is there something to select
-        return turn.payload(self.selector(turn.scope(), effective))
+        """The input of one iteration: its item, or what ItemSelector makes of it.  `turn.frame` has the item;
+        `effective` is the effective input of the Map state."""
+        item = turn.frame.item
+        assert item is not None  # noqa: S101  an iteration has one
+        return item.value if self.selector is None else turn.payload(self.selector(turn.scope(), effective))
 
     def _succeeded(self, turn: Turn, results: Payload) -> Outcome:
         turn.record("MapStateSucceeded", side=True)

@@ -6,24 +6,23 @@ each child execution (`Feeding`).  Reading files, starting children and keeping 
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
 
+from statewright.arn import arn_within, uuid_of
 from statewright.errors import StatesError, runtime_error
-from statewright.lang.dataflow import Language, Value
+from statewright.lang.dataflow import Dataflow, Language, Value
 from statewright.lang.scope import Entropy
 from statewright.model import Item, MapRun
 from statewright.states.base import Turn
 from statewright.values import Json, NotJsonError, Payload
 
-__all__ = ["CONCURRENCY", "Distributed", "Feeding", "Selecting", "label_of"]
+__all__ = ["Distributed", "Feeding", "Selecting", "label_of"]
 
-CONCURRENCY: Final = 1_000
+_CONCURRENCY: Final = 1_000
 """Children that run at once where MaxConcurrency is absent or 0."""
 
 _MOST_CHILDREN: Final = 10_000
@@ -38,7 +37,7 @@ def label_of(definition: str, name: str) -> str:
 
     Example: ``len(label_of("ab12", "Ship")) == 36``
     """
-    return str(uuid.UUID(hex=hashlib.sha256(f"{definition}\0{name}".encode()).hexdigest()[:32], version=4))
+    return uuid_of(definition, name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +130,12 @@ class Distributed:
     def order(self, turn: Turn, effective: Json, **known: Any) -> MapRun:
         """The map run that the state starts; `known` is what inline Maps evaluate as well."""
         label = self.label or label_of(turn.execution.definition, turn.frame.state)
-        machine = turn.execution.machine_arn.replace(":stateMachine:", ":mapRun:")
         reader = None if self.reader is None else self.reader.evaluate(turn, effective, "ReaderConfig")
         writer = None if self.writer is None else self.writer.evaluate(turn, effective, "WriterConfig")
         batches = {} if self.batcher is None else self.batcher.evaluate(turn, effective)
         return MapRun(
             epoch=turn.frame.epoch + 1,
-            arn=f"{machine}/{label}:{turn.entropy.uuid()}",
+            arn=arn_within(f"{turn.execution.machine_arn}/{label}", "mapRun", turn.entropy.uuid()),
             execution_type=self.execution_type,
             reader=reader,
             writer=writer,
@@ -149,18 +147,18 @@ class Distributed:
     @staticmethod
     def concurrency(asked: int) -> int:
         """How many children run at once where MaxConcurrency is `asked`."""
-        return min(asked or CONCURRENCY, _MOST_CHILDREN)
+        return min(asked or _CONCURRENCY, _MOST_CHILDREN)
 
 
 class Selecting(Protocol):
     """The Map state, as far as the inputs of its children go."""
 
-    def select(self, turn: Turn, effective: Json) -> Payload:
-        """What ItemSelector makes of the item of `turn.frame`."""
-
     @property
-    def selects(self) -> bool:
-        """Whether there is an ItemSelector."""
+    def flow(self) -> Dataflow:
+        """What it does with data."""
+
+    def select(self, turn: Turn, effective: Json) -> Payload:
+        """What a child gets of the item of `turn.frame`: the item itself, or what ItemSelector makes of it."""
 
 
 class Feeding:
@@ -168,16 +166,18 @@ class Feeding:
 
     Arguments:
         turn: with the Map state's frame.
+        state: the Map state.
         run: the map run.
         located: adds to an error where it happened.
 
     Example: ``feeding.input([feeding.select(Item(0, payload))])``
     """
 
-    def __init__(self, turn: Turn, run: MapRun, located: Callable[[StatesError | NotJsonError], StatesError]) -> None:
-        state = turn.state
-        self._state: Selecting = state  # type: ignore[assignment]  # only a Map's frame has a map run
+    def __init__(
+        self, turn: Turn, state: Selecting, run: MapRun, located: Callable[[StatesError | NotJsonError], StatesError]
+    ) -> None:
         self._turn = turn
+        self._state = state
         self._run = run
         self._located = located
         self._effective = state.flow.effective(turn.scope())
@@ -186,9 +186,7 @@ class Feeding:
             self._head += len('"BatchInput":,') + len(run.batch_input.text.encode())
 
     def select(self, item: Item) -> Payload:
-        """What a child gets of one item: the item itself, or what ItemSelector makes of it."""
-        if not self._state.selects:
-            return item.value
+        """What a child gets of one item; StatesError, located, where ItemSelector fails."""
         frame = self._turn.frame
         self._turn.frame = replace(frame, item=item)
         # Whoever selects an item again after a crash gets the same: batches are cut where they were.

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 
 from msgspec.structs import replace
 
+from statewright.arn import arn_within
 from statewright.errors import StatesError
 from statewright.lang.dataflow import Dataflow, Language, Value
 from statewright.lang.scope import Scope
@@ -36,7 +37,6 @@ _TOKEN_SUFFIX: Final = ".waitForTaskToken"
 _NESTED: Final = frozenset({"startExecution.sync", "startExecution.sync:2"})
 """Actions of the service `states` that wait for the end of the execution they start."""
 
-
 _SUBMITTED: Final = frozenset({TaskKind.TOKEN, TaskKind.JOB})
 """Kinds whose handler only submits the work."""
 
@@ -54,7 +54,7 @@ def _nested_execution(turn: Turn, arguments: Json) -> str:
     parts = machine.split(":")
     if len(parts) != 7 or parts[5] != "stateMachine" or not parts[6] or not name or ":" in name:
         return ""
-    return ":".join((*parts[:5], "execution", parts[6], name))
+    return arn_within(machine, "execution", name)
 
 
 @dataclass(frozen=True, slots=True)

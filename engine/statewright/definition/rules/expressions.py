@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from statewright.definition.problem import Pointer
@@ -38,6 +38,10 @@ _FIELDS = (
     *sorted(NUMBERS),
 )
 """The fields that may be or hold expressions."""
+_VALUES = ("Arguments", "Output", "Assign", "ItemSelector", "BatchInput")
+"""Those of them that make an object."""
+_TEMPLATES = ("Parameters", "ResultSelector", "ItemSelector", "Assign", "Result", "Error", "Cause")
+"""The fields of a state in JSONPath in which somebody may have put an expression."""
 
 
 def _assigned(state: State) -> Iterator[tuple[Pointer, str]]:
@@ -92,59 +96,60 @@ def _around(scope: Scope) -> Iterator[State]:
         scope = scope.owner.scope
 
 
+def _texts(state: State, fields: Iterable[str] = _FIELDS) -> Iterator[tuple[Pointer, str]]:
+    """Pointer and text of every string in these fields of a state, its rules, its catchers and its data sets."""
+    for pointer, value in parts(state):
+        for field in fields:
+            yield from strings(value.get(field), (*pointer, field))
+
+
 @rule("UNCLOSED_EXPRESSION", "warning", "text begins or ends like an expression, but is none")
 def unclosed_expression(definition: Definition) -> Iterator[Finding]:
     """Only text that begins with exactly {% and ends with exactly %} is evaluated; anything else is taken as it is."""
     for state in definition.states:
-        for pointer, value in parts(state) if state.language != "JSONPath" else ():
-            for field in _FIELDS:
-                for place, text in strings(value.get(field), (*pointer, field)):
-                    stripped = text.strip()
-                    almost = stripped.startswith("{%") or stripped.endswith("%}")
-                    if almost and source(text) is None:
-                        yield Finding(place, "This is taken as text: an expression begins with {% and ends with %}")
+        for place, text in _texts(state) if state.language != "JSONPath" else ():
+            stripped = text.strip()
+            almost = stripped.startswith("{%") or stripped.endswith("%}")
+            if almost and source(text) is None:
+                yield Finding(place, "This is taken as text: an expression begins with {% and ends with %}")
 
 
 @rule("EXPRESSION_SYNTAX", "error", "an expression cannot be read")
 def expression_syntax(definition: Definition) -> Iterator[Finding]:
     for state in definition.states:
         compile_expression = _COMPILERS.get(state.language)
-        for pointer, value in parts(state) if compile_expression else ():
-            for field in _FIELDS:
-                for place, text in strings(value.get(field), (*pointer, field)):
-                    expression = None if has_placeholder(text) else source(text)
-                    if compile_expression is None or expression is None:
-                        continue
-                    try:
-                        compile_expression(expression)
-                    except PathSyntaxError as error:
-                        offset = 2 + len(text[2:]) - len(text[2:].lstrip()) + error.position
-                        message = f"This is not a {state.language} expression"
-                        yield Finding(place, message, error.message, offset=offset)
+        if compile_expression is None:
+            continue
+        for place, text in _texts(state):
+            expression = None if has_placeholder(text) else source(text)
+            if expression is None:
+                continue
+            try:
+                compile_expression(expression)
+            except PathSyntaxError as error:
+                offset = 2 + len(text[2:]) - len(text[2:].lstrip()) + error.position
+                message = f"This is not a {state.language} expression"
+                yield Finding(place, message, error.message, offset=offset)
 
 
 @rule("EXPRESSION_IN_JSONPATH", "warning", "a state in JSONPath has an expression, which it does not evaluate")
 def expression_in_jsonpath(definition: Definition) -> Iterator[Finding]:
     for state in definition.states:
-        for pointer, value in parts(state) if state.language == "JSONPath" else ():
-            for field in ("Parameters", "ResultSelector", "ItemSelector", "Assign", "Result", "Error", "Cause"):
-                for place, text in strings(value.get(field), (*pointer, field)):
-                    if source(text) is not None:
-                        hint = 'set "QueryLanguage": "JSONata" for the state'
-                        yield Finding(place, "This is taken as text: the state's query language is JSONPath", hint)
+        for place, text in _texts(state, _TEMPLATES) if state.language == "JSONPath" else ():
+            if source(text) is not None:
+                hint = 'set "QueryLanguage": "JSONata" for the state'
+                yield Finding(place, "This is taken as text: the state's query language is JSONPath", hint)
 
 
 @rule("TEMPLATE_NAME_IN_EXPRESSIONS", "warning", "a name ends in .$ where paths are not evaluated")
 def template_name_in_expressions(definition: Definition) -> Iterator[Finding]:
     """Payload templates belong to JSONPath; elsewhere the two characters become part of the name."""
     for state in definition.states:
-        for pointer, value in parts(state) if state.language != "JSONPath" else ():
-            for field in ("Arguments", "Output", "Assign", "ItemSelector", "BatchInput"):
-                for place, _ in strings(value.get(field), (*pointer, field)):
-                    name = place[-1]
-                    if isinstance(name, str) and name.endswith(".$"):
-                        message = f"'{name}' is not evaluated: the state's query language is {state.language}"
-                        yield Finding(place, message, f'write "{name[:-2]}": "{{% … %}}"', key=True)
+        for place, _ in _texts(state, _VALUES) if state.language != "JSONPath" else ():
+            name = place[-1]
+            if isinstance(name, str) and name.endswith(".$"):
+                message = f"'{name}' is not evaluated: the state's query language is {state.language}"
+                yield Finding(place, message, f'write "{name[:-2]}": "{{% … %}}"', key=True)
 
 
 @rule("NO_JSONATA_INPUT", "warning", "a JSONata expression begins with $, $$ or a bare name")
@@ -175,9 +180,7 @@ def _filters(expression: str) -> bool:
 def _jsonata(definition: Definition) -> Iterator[tuple[Pointer, str, str]]:
     """Pointer, text and expression of every JSONata expression."""
     for state in definition.states:
-        for pointer, value in parts(state) if state.language == "JSONata" else ():
-            for field in _FIELDS:
-                for place, text in strings(value.get(field), (*pointer, field)):
-                    expression = source(text)
-                    if expression and not has_placeholder(text):
-                        yield place, text, expression
+        for place, text in _texts(state) if state.language == "JSONata" else ():
+            expression = source(text)
+            if expression and not has_placeholder(text):
+                yield place, text, expression

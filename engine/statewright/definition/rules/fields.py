@@ -74,9 +74,7 @@ def wrong_language(definition: Definition) -> Iterator[Finding]:
 def language_downgrade(definition: Definition) -> Iterator[Finding]:
     """Recorded: INVALID_DOWNGRADE_QUERY_LANGUAGE."""
     whole = definition.scopes[0].language if definition.scopes else "JSONPath"
-    owners = [(scope.pointer, scope.value) for scope in definition.scopes[1:]]
-    owners += [(state.pointer, state.value) for state in definition.states]
-    for pointer, value in owners if whole != "JSONPath" else ():
+    for pointer, value in definition.owners if whole != "JSONPath" else ():
         if value.get("QueryLanguage") == "JSONPath":
             message = f"'QueryLanguage' can not be 'JSONPath' if set to '{whole}' for whole state machine"
             yield Finding(pointer, message, at=(*pointer, "QueryLanguage"))

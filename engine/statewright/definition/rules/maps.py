@@ -34,8 +34,7 @@ def distributed_only(definition: Definition) -> Iterator[Finding]:
 def execution_type(definition: Definition) -> Iterator[Finding]:
     for state in definition.states:
         if state.distributed and "ExecutionType" not in state.processor_config:
-            field = "ItemProcessor" if "ItemProcessor" in state.value else "Iterator"
-            config = state.at(field, "ProcessorConfig")
+            config = state.at(state.processor, "ProcessorConfig")
             yield Finding(config, "The field 'ExecutionType' is required but was missing", key=True)
 
 
@@ -43,9 +42,8 @@ def execution_type(definition: Definition) -> Iterator[Finding]:
 def unused_execution_type(definition: Definition) -> Iterator[Finding]:
     for state in definition.states:
         if state.type == "Map" and not state.distributed and "ExecutionType" in state.processor_config:
-            field = "ItemProcessor" if "ItemProcessor" in state.value else "Iterator"
             message = "An inline Map has no executions of its own: ExecutionType has no effect"
-            place = state.at(field, "ProcessorConfig", "ExecutionType")
+            place = state.at(state.processor, "ProcessorConfig", "ExecutionType")
             yield Finding(place, message, 'add "Mode": "DISTRIBUTED", or leave it out', key=True)
 
 

@@ -16,9 +16,7 @@ _MAX_PAYLOAD = 262_144
 
 def _jmespath(definition: Definition) -> Iterator[Pointer]:
     """Where JMESPath is asked for."""
-    owners = [(scope.pointer, scope.value) for scope in definition.scopes]
-    owners += [(state.pointer, state.value) for state in definition.states]
-    for pointer, value in owners:
+    for pointer, value in definition.owners:
         if value.get("QueryLanguage") == "JMESPath":
             yield (*pointer, "QueryLanguage")
 
