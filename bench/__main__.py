@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import scenarios
+from bench.large_file import large_file
 from bench.limit import commits_per_second
 from statewright import AsyncEngine, Limits
 from statewright.store.embedded import stop_embedded
@@ -39,6 +40,10 @@ async def measure(data_dir: Path, only: str | None, quick: bool) -> dict[str, An
         report["languages"] = costs = scenarios.language_cost(5000 // scale)
         ratios = "  ".join(f"{name} {cost:.1f} µs ({cost / costs['JSONPath']:.2f})" for name, cost in costs.items())
         print(f"{'languages':24} {ratios}", flush=True)
+    if only is None or "large-file" in only:
+        megabytes = 20 if quick else 1000
+        report["large-file"] = figures = await large_file(data_dir, data_dir.parent / "objects", megabytes)
+        print(f"{'large-file':24} " + "  ".join(f"{name} {figure}" for name, figure in figures.items()), flush=True)
     async with AsyncEngine(data_dir=data_dir, tasks={"noop": noop}, limits=LIMITS) as engine, engine.worker():
         runs: dict[str, Callable[[], Awaitable[scenarios.Result]]] = {
             "chain, one at a time": lambda: scenarios.chain_alone(engine, 100 // scale),
