@@ -19,17 +19,20 @@ def event(number: int, previous: int, kind: str, **details: Any) -> dict[str, An
 
 def test_rows_are_redrawn_in_place(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen(live=True)
-    screen.show([event(1, 0, "ExecutionStarted"), event(2, 0, "PassStateEntered", name="A")])
+    screen.take([event(1, 0, "ExecutionStarted"), event(2, 0, "PassStateEntered", name="A")])
+    screen.draw()
     first = capsys.readouterr().err
     assert "A" in first
     assert "running" in first
     assert "\x1b[1F" not in first
-    screen.show([event(3, 2, "PassStateExited", name="A"), event(4, 3, "PassStateEntered", name="B")])
+    screen.take([event(3, 2, "PassStateExited", name="A"), event(4, 3, "PassStateEntered", name="B")])
+    screen.draw()
     second = capsys.readouterr().err
     assert second.startswith("\x1b[1F\x1b[J")
     assert second.count("\n") == 2
     assert "succeeded" in second
-    screen.show([])
+    screen.take([])
+    screen.draw()
     assert capsys.readouterr().err == ""
 
 
@@ -39,7 +42,8 @@ def test_a_long_execution_fits_the_terminal(
     monkeypatch.setenv("LINES", "10")
     monkeypatch.setenv("COLUMNS", "40")
     screen = Screen(live=True)
-    screen.show([event(n, n - 1, "PassStateEntered", name=f"S{n}" * 40) for n in range(1, 100)])
+    screen.take([event(n, n - 1, "PassStateEntered", name=f"S{n}" * 40) for n in range(1, 100)])
+    screen.draw()
     rows = capsys.readouterr().err.splitlines()
     assert len(rows) == 6
     assert all(len(row) < 40 + len("\x1b[J\x1b[36m\x1b[0m") for row in rows)
@@ -47,7 +51,9 @@ def test_a_long_execution_fits_the_terminal(
 
 @pytest.mark.parametrize("live", [True, False])
 def test_names_do_not_steer_the_terminal(live: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    Screen(live).show([event(1, 0, "PassStateEntered", name="\x1b]0;x\x07\x9b\u202e")])
+    screen = Screen(live)
+    screen.take([event(1, 0, "PassStateEntered", name="\x1b]0;x\x07\x9b\u202e")])
+    screen.draw()
     shown = capsys.readouterr().err
     assert "\x1b]" not in shown
     assert not any(character in shown for character in "\x07\x9b\u202e")
@@ -55,5 +61,6 @@ def test_names_do_not_steer_the_terminal(live: bool, capsys: pytest.CaptureFixtu
 
 def test_without_a_terminal_a_batch_says_each_visit_once(capsys: pytest.CaptureFixture[str]) -> None:
     screen = Screen(live=False)
-    screen.show([event(1, 0, "PassStateEntered", name="A"), event(2, 1, "PassStateExited", name="A")])
+    screen.take([event(1, 0, "PassStateEntered", name="A"), event(2, 1, "PassStateExited", name="A")])
+    screen.draw()
     assert capsys.readouterr().err.splitlines() == [f"{0:>9.3f}  {'A':<28}  succeeded in 0 ms"]

@@ -119,21 +119,29 @@ async def describe(settings: Settings, execution: str) -> None:
 
 @click.command("list")
 @click.option("--machine", help="Only executions of this state machine.")
+@click.option("--map-run", metavar="ARN", help="Only the child executions of this map run.")
 @click.option("--status", type=click.Choice(["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]))
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @settings_options()
 @click.pass_obj
 @asynchronous
-async def list_executions(settings: Settings, machine: str | None, status: str | None, limit: int) -> None:
+async def list_executions(
+    settings: Settings, machine: str | None, map_run: str | None, status: str | None, limit: int
+) -> None:
     """List executions, most recent first; with --json one document per line.
+
+    The child executions of map runs are listed with --map-run only; EXPRESS ones are gone when they have ended.
 
     \b
     Examples:
       statewright list --status FAILED
       statewright list --machine order-fulfilment --limit 10 --json
+      statewright list --map-run "$ARN" --status FAILED
     """
+    if machine and map_run:
+        raise click.UsageError("only one of --machine and --map-run can be given")
     async with connect(settings) as engine:
-        found = await engine.list(machine, status, limit=limit)
+        found = await engine.list(machine, status, map_run=map_run, limit=limit)
     rows = [execution_row(description) for description in found]
     if settings.json:
         for row in rows:

@@ -22,6 +22,7 @@ class MapRunDescription:
         max_concurrency, tolerated_failure_count, tolerated_failure_percentage: its limits, as they are now.
         items, executions: how many there are, by status: pending, running, succeeded, failed, timed_out, aborted and
             total; with an ItemReader the total grows as items are read.
+        reading: whether it may still grow.
     """
 
     arn: str
@@ -34,6 +35,7 @@ class MapRunDescription:
     tolerated_failure_percentage: float | None
     items: dict[str, int]
     executions: dict[str, int]
+    reading: bool
 
 
 class MapRuns(Connected):
@@ -104,6 +106,7 @@ class MapRuns(Connected):
             tolerated_failure_percentage=counts.tolerated_percentage,
             items=_by_status(counts.items, counts.working, known),
             executions=_by_status(counts.executions, counts.running, counts.next),
+            reading=ordered.items is None and counts.status == "RUNNING" and not counts.done,
         )
 
 
