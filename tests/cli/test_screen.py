@@ -64,3 +64,52 @@ def test_without_a_terminal_a_batch_says_each_visit_once(capsys: pytest.CaptureF
     screen.take([event(1, 0, "PassStateEntered", name="A"), event(2, 1, "PassStateExited", name="A")])
     screen.draw()
     assert capsys.readouterr().err.splitlines() == [f"{0:>9.3f}  {'A':<28}  succeeded in 0 ms"]
+
+
+def counts(status: str, succeeded: int, failed: int, total: int, running: int, *, reading: bool) -> dict[str, Any]:
+    """A map run with the names of DescribeMapRun."""
+    items = {"succeeded": succeeded, "failed": failed, "timedOut": 0, "aborted": 0, "total": total}
+    return {"status": status, "itemCounts": items, "executionCounts": {"running": running}, "reading": reading}
+
+
+MAP = [
+    event(1, 0, "ExecutionStarted"),
+    event(2, 0, "MapStateEntered", name="Import"),
+    event(3, 2, "MapStateStarted", length=0),
+    event(4, 3, "MapRunStarted", mapRunArn="arn"),
+]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_map_runs_say_how_far_they_are(
+    live: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    screen = Screen(live)
+    screen.take(MAP)
+    screen.draw()
+    screen.progress("arn", counts("RUNNING", 1200, 3, 5000, 40, reading=True))
+    screen.draw()
+    shown = capsys.readouterr().err
+    assert ("1,203 of 5,000 items read so far, 3 failed, 40 executions running" in shown) == live, "elsewhere too soon"
+    screen.progress("arn", counts("SUCCEEDED", 5997, 3, 6000, 0, reading=False))
+    assert not screen.timeline.map_runs
+    screen.take(
+        [event(5, 4, "MapRunSucceeded"), event(6, 5, "MapStateSucceeded"), event(7, 5, "MapStateExited", name="Import")]
+    )
+    screen.draw()
+    assert "succeeded in 0 ms: 6,000 of 6,000 items, 3 failed" in capsys.readouterr().err
+
+
+def test_elsewhere_progress_is_a_line_now_and_then(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    screen = Screen(live=False)
+    screen.take(MAP)
+    screen.draw()
+    monkeypatch.setattr("statewright_cli.screen.PROGRESS_SECONDS", 0)
+    for succeeded in (1, 1, 2):
+        screen.progress("arn", counts("RUNNING", succeeded, 0, 5, 1, reading=False))
+        screen.draw()
+    lines = [line.rpartition(": ")[2] for line in capsys.readouterr().err.splitlines()]
+    assert lines[1:] == ["1 of 5 items, 1 execution running", "2 of 5 items, 1 execution running"]

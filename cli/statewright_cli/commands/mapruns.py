@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from statewright_cli import output
+from statewright_cli.arguments import map_run_arn
 from statewright_cli.ending import INTERRUPTED
 from statewright_cli.session import Settings, asynchronous, connect, settings_options
 from statewright_cli.show import Row, map_run_row, progress_line
@@ -47,24 +48,25 @@ async def map_runs(settings: Settings, execution: str) -> None:
 
 
 @click.command("map-run")
-@click.argument("arn")
+@click.argument("map_run")
 @click.option("--watch", is_flag=True, help="Follow it to its end; Ctrl-C stops watching, not the map run.")
 @settings_options()
 @click.pass_obj
 @asynchronous
-async def map_run(settings: Settings, arn: str, watch: bool) -> int:
+async def describe_map_run(settings: Settings, map_run: str, watch: bool) -> int:
     """Show a map run: status, limits, how many items and child executions there are by status.
 
-    ARN is the map run's, from `map-runs` or the history.
+    MAP_RUN is its ARN or, for the last one of an execution, the execution: an ARN or MACHINE:NAME.
 
     With --watch the exit code is 0 only if the map run SUCCEEDED, 1 if it ended in another way, 130 after Ctrl-C.
 
     \b
     Examples:
-      statewright map-run "$ARN"
-      statewright map-run "$ARN" --watch
+      statewright map-run csv-import:monday --watch
+      statewright map-run arn:aws:states:us-east-1:000000000000:mapRun:csv-import/rows:47b16648… --json
     """
     async with connect(settings) as engine:
+        arn = await map_run_arn(engine, map_run)
         row = await (_watch(engine, arn) if watch else _row(engine, arn))
     if settings.json:
         output.document(row)
@@ -104,14 +106,14 @@ async def _watch(engine: AsyncEngine, arn: str) -> Row:
 
 
 def _describe(row: Row) -> None:
-    output.described({name: value for name, value in row.items() if not name.endswith("Counts")})
+    output.described({name: value for name, value in row.items() if name != "reading" and not name.endswith("Counts")})
     heads = list(row["itemCounts"])
     rows = [[name, *(f"{row[f'{name[:-1]}Counts'][head]:,}" for head in heads)] for name in ("items", "executions")]
     output.table(rows, ["", *heads])
 
 
 @click.command("update-map-run")
-@click.argument("arn")
+@click.argument("map_run")
 @click.option("--max-concurrency", type=int, metavar="N", help="Child executions at once, 1 to 10,000.")
 @click.option("--tolerated-failure-count", type=int, metavar="N", help="So many items may fail.")
 @click.option("--tolerated-failure-percentage", type=float, metavar="P", help="So many percent of them may fail.")
@@ -120,24 +122,26 @@ def _describe(row: Row) -> None:
 @asynchronous
 async def update_map_run(
     settings: Settings,
-    arn: str,
+    map_run: str,
     max_concurrency: int | None,
     tolerated_failure_count: int | None,
     tolerated_failure_percentage: float | None,
 ) -> None:
     """Give a running map run other limits, at once.
 
-    ARN is the map run's, from `map-runs` or the history.  Limits that are not given stay as they are.
+    MAP_RUN is its ARN or, for the last one of an execution, the execution: an ARN or MACHINE:NAME.
+    Limits that are not given stay as they are.
 
     \b
     Examples:
-      statewright update-map-run "$ARN" --max-concurrency 20
-      statewright update-map-run "$ARN" --tolerated-failure-percentage 2.5
+      statewright update-map-run csv-import:monday --max-concurrency 20
+      statewright update-map-run csv-import:monday --tolerated-failure-percentage 2.5
     """
     limits = (max_concurrency, tolerated_failure_count, tolerated_failure_percentage)
     if all(limit is None for limit in limits):
         raise click.UsageError("give at least one limit that is to be changed")
     async with connect(settings) as engine:
+        arn = await map_run_arn(engine, map_run)
         await engine.update_map_run(
             arn,
             max_concurrency=max_concurrency,
@@ -151,4 +155,4 @@ async def update_map_run(
         _describe(row)
 
 
-COMMANDS = [map_runs, map_run, update_map_run]
+COMMANDS = [map_runs, describe_map_run, update_map_run]
