@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -151,3 +153,88 @@ def test_a_run_works_on_nested_executions_too(shell: Shell) -> None:
     assert row["output"] == {"shipped": ["lamp", "desk"], "returned": [{"parcel": "piano", "returned": "TooHeavy"}]}
     names = [row["name"] for row in shell("list", "--machine", "ship-parcel", "--json").lines]
     assert sorted(names) == ["order-7-0", "order-7-1", "order-7-2"]
+
+
+LINES = """
+StartAt: Count
+States:
+  Count:
+    Type: Map
+    ItemReader:
+      Resource: arn:aws:states:::s3:getObject
+      ReaderConfig: {InputType: JSONL}
+      Parameters: {Bucket: numbers, Key: all.jsonl}
+    ItemBatcher: {MaxItemsPerBatch: 100}
+    MaxConcurrency: 8
+    ItemProcessor:
+      ProcessorConfig: {Mode: DISTRIBUTED, ExecutionType: STANDARD}
+      StartAt: Add
+      States:
+        Add: {Type: Task, Resource: add, End: true}
+    ResultSelector: {sums.$: "$[*]"}
+    End: true
+"""
+ADD = """
+import asyncio
+from pathlib import Path
+from statewright import task
+
+@task("add")
+async def add(given):
+    if given["Items"][0] >= 5000:
+        print("in the middle", flush=True)
+        while not Path("go").exists():
+            await asyncio.sleep(0.02)
+    return sum(given["Items"])
+"""
+
+
+def test_a_map_run_goes_on_after_a_kill(shell: Shell) -> None:
+    (shell.home / "objects" / "numbers").mkdir(parents=True)
+    shell.write("objects/numbers/all.jsonl", "".join(f"{number}\n" for number in range(10_000)))
+    shell.write("count.yaml", LINES)
+    shell.write("add.py", ADD)
+    words = ("run", "count.yaml", "--functions", "add.py", "--objects", "objects", "--name", "one")
+    process = shell.start(*words)
+    read_until(process.stdout, "in the middle")
+    process.kill()
+    process.communicate(timeout=30)
+    [row] = shell("map-runs", "count:one", "--json").lines
+    assert (row["status"], row["reading"]) == ("RUNNING", True)
+    shell.write("go", "")
+    result = shell(*words)
+    assert result.code == 0, result.err
+    sums = [sum(range(start, start + 100)) for start in range(0, 10_000, 100)]
+    assert json.loads(result.out.replace("in the middle\n", "")) == {"sums": sums}, "each item is in one child, once"
+    assert "10,000 of 10,000 items" in result.err
+
+
+@pytest.fixture
+def service() -> Iterator[str]:
+    """A store that speaks S3, with an empty bucket `shop`; its URL."""
+    boto3 = pytest.importorskip("boto3")
+    server = pytest.importorskip("moto.server").ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    try:
+        url = "http://{}:{}".format(*server.get_host_and_port())
+        boto3.client("s3", endpoint_url=url, **CREDENTIALS).create_bucket(Bucket="shop")
+        yield url
+    finally:
+        server.stop()
+
+
+CREDENTIALS = {"aws_access_key_id": "a", "aws_secret_access_key": "b", "region_name": "us-east-1"}
+
+
+def test_objects_in_a_store_that_speaks_s3(service: str, shell: Shell, importing: tuple[str, ...]) -> None:
+    import boto3
+
+    client = boto3.client("s3", endpoint_url=service, **CREDENTIALS)
+    client.upload_file(str(shell.home / "import/objects/shop/products.csv"), "shop", "products.csv")
+    names = {"region_name": "AWS_DEFAULT_REGION"}
+    environment = {names.get(name, name.upper()): value for name, value in CREDENTIALS.items()}
+    result = shell(*importing, "--objects", f"s3+{service}", **environment)
+    assert result.code == 0, result.err
+    assert "12 of 12 items, 3 failed" in result.err
+    manifest = result.document["results"]
+    assert json.loads(client.get_object(Bucket="shop", Key=manifest)["Body"].read())["DestinationBucket"] == "shop"
