@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from statewright_cli.screen import Screen
+from statewright_cli.screen import Line, Screen
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -113,3 +113,17 @@ def test_elsewhere_progress_is_a_line_now_and_then(
         screen.draw()
     lines = [line.rpartition(": ")[2] for line in capsys.readouterr().err.splitlines()]
     assert lines[1:] == ["1 of 5 items, 1 execution running", "2 of 5 items, 1 execution running"]
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_line_is_redrawn_on_a_terminal_only(
+    live: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stderr.isatty", lambda: live)
+    line = Line()
+    for text in ("0 of 3", "1 of 3", "1 of 3"):
+        line.show(text)
+    line.show("3 of 3", last=True)
+    again = "\x1b[1F\x1b[J"
+    shown = f"0 of 3\n{again}1 of 3\n{again}3 of 3\n" if live else "0 of 3\n3 of 3\n"
+    assert capsys.readouterr().err == shown
