@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import scenarios
+from bench.languages import compile_and_evaluate, language_cost
+from bench.large_file import large_file
 from bench.limit import commits_per_second
 from statewright import AsyncEngine, Limits
 from statewright.store.embedded import stop_embedded
@@ -36,9 +38,19 @@ async def measure(data_dir: Path, only: str | None, quick: bool) -> dict[str, An
     scale = 10 if quick else 1
     report: dict[str, Any] = {}
     if only is None or "languages" in only:
-        report["languages"] = costs = scenarios.language_cost(5000 // scale)
+        report["languages"] = costs = language_cost(5000 // scale)
         ratios = "  ".join(f"{name} {cost:.1f} µs ({cost / costs['JSONPath']:.2f})" for name, cost in costs.items())
         print(f"{'languages':24} {ratios}", flush=True)
+        report["expressions"] = compile_and_evaluate(1000 // scale)
+        cells = (
+            f"{name} first {cost['first_us']:.0f} µs, again {cost['again_us']:.0f} µs"
+            for name, cost in report["expressions"].items()
+        )
+        print(f"{'expressions':24} {'  '.join(cells)}", flush=True)
+    if only is None or "large-file" in only:
+        megabytes = 20 if quick else 1000
+        report["large-file"] = figures = await large_file(data_dir, data_dir.parent / "objects", megabytes)
+        print(f"{'large-file':24} " + "  ".join(f"{name} {figure}" for name, figure in figures.items()), flush=True)
     async with AsyncEngine(data_dir=data_dir, tasks={"noop": noop}, limits=LIMITS) as engine, engine.worker():
         runs: dict[str, Callable[[], Awaitable[scenarios.Result]]] = {
             "chain, one at a time": lambda: scenarios.chain_alone(engine, 100 // scale),

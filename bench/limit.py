@@ -22,10 +22,7 @@ return 'OK'
 async def commits_per_second(data_dir: Path, lanes: int, commits: int) -> float:
     """Checked commits of 500 bytes of state and two events of 150 bytes, one at a time in each of `lanes` lanes."""
 
-    async def resolve() -> str:
-        return await start_embedded(data_dir)
-
-    connection = Connection(resolve)
+    connection = _connection(data_dir)
     try:
         digest = await connection.call("SCRIPT", "LOAD", _COMMIT)
         body, event = "b" * 500, "e" * 150
@@ -41,3 +38,21 @@ async def commits_per_second(data_dir: Path, lanes: int, commits: int) -> float:
         return commits // lanes * lanes / (time.perf_counter() - started)
     finally:
         await connection.close()
+
+
+async def used_memory(data_dir: Path) -> float:
+    """MB that the server of `data_dir` uses for what it keeps."""
+    connection = _connection(data_dir)
+    try:
+        info: bytes = await connection.call("INFO", "memory")
+    finally:
+        await connection.close()
+    [line] = [line for line in info.decode().splitlines() if line.startswith("used_memory:")]
+    return int(line.partition(":")[2]) / 1e6
+
+
+def _connection(data_dir: Path) -> Connection:
+    async def resolve() -> str:
+        return await start_embedded(data_dir)
+
+    return Connection(resolve)

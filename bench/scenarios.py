@@ -9,10 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from statewright import AsyncEngine
-from statewright.definition.compile import compile_definition
-from statewright.model import Continue, Execution, Phase
-from statewright.step import begin, step
-from statewright.values import Payload
 
 Type: TypeAlias = Literal["STANDARD", "EXPRESS"]
 STEPS = 10
@@ -128,57 +124,6 @@ async def map_items(engine: AsyncEngine, items: int) -> Result:
     run = await engine.start("fan-out", list(range(items)))
     assert (await engine.wait(run.arn)).status == "SUCCEEDED"
     return Result(items + 1, time.perf_counter() - started, [], [])
-
-
-def languages() -> dict[str, dict[str, Any]]:
-    """A choice and a state that makes an object, as each query language writes them; by language."""
-    low, high = "small", "large"
-
-    def machine(language: str, condition: dict[str, Any], made: dict[str, Any]) -> dict[str, Any]:
-        states: dict[str, Any] = {
-            "Which": {"Type": "Choice", "Choices": [{**condition, "Next": low}], "Default": high},
-            low: {"Type": "Pass", **made, "Next": "Done"},
-            high: {"Type": "Pass", **made, "Next": "Done"},
-            "Done": {"Type": "Succeed"},
-        }
-        return {"QueryLanguage": language, "StartAt": "Which", "States": states}
-
-    return {
-        "JSONPath": machine(
-            "JSONPath",
-            {"Variable": "$.order.total", "NumericLessThan": 100},
-            {"Parameters": {"id.$": "$.order.id", "names.$": "$.order.items[*].name"}},
-        ),
-        "JSONata": machine(
-            "JSONata",
-            {"Condition": "{% $states.input.order.total < 100 %}"},
-            {"Output": {"id": "{% $states.input.order.id %}", "names": "{% $states.input.order.items.name %}"}},
-        ),
-        "JMESPath": machine(
-            "JMESPath",
-            {"Condition": "{% states.input.order.total < `100` %}"},
-            {"Output": {"id": "{% states.input.order.id %}", "names": "{% states.input.order.items[*].name %}"}},
-        ),
-    }
-
-
-def language_cost(times: int) -> dict[str, float]:
-    """µs of a transition in each query language, in the interpreter alone: no store, no encoding but the step's own."""
-    items = [{"name": f"item {number}", "price": number} for number in range(20)]
-    order = Payload.of({"order": {"id": "1001", "total": 120, "items": items}})
-    execution = Execution("x", "arn:x", "x", "arn:m", "m", "0", order, 0)
-    costs: dict[str, float] = {}
-    for language, definition in languages().items():
-        program = compile_definition(definition)
-        started = time.perf_counter()
-        transitions = 0
-        for _ in range(times):
-            frame = begin(program, execution).frame
-            while frame.phase is Phase.ENTER:
-                frame = step(program, execution, frame, Continue(at=0, entropy="", base=1)).frame
-                transitions += 1
-        costs[language] = (time.perf_counter() - started) / transitions * 1e6
-    return costs
 
 
 async def commit_cost(engine: AsyncEngine) -> dict[str, float]:

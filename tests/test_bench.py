@@ -18,6 +18,11 @@ def test_a_quick_run_writes_its_report(tmp_path: Path) -> None:
     rows = json.loads(report.read_text())
     assert rows.pop("peak_memory_mb") > 0
     assert set(rows.pop("languages")) == {"JSONPath", "JSONata", "JMESPath"}
+    for cost in rows.pop("expressions").values():
+        assert 0 < cost["again_us"] < cost["first_us"]
+    file = rows.pop("large-file")
+    assert file["items_per_second"] > 0
+    assert 0 <= file["worker_grown_mb_at_10%"] <= file["worker_grown_mb_at_50%"] <= file["worker_grown_mb_at_100%"]
     assert rows.pop("express")["rate_ratio"] > 0
     assert len(rows) == 5
     for name, row in rows.items():

@@ -7,11 +7,14 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-__all__ = ["json_value", "machine_name", "token_text", "type_option"]
+if TYPE_CHECKING:
+    from statewright import AsyncEngine
+
+__all__ = ["json_value", "machine_name", "map_run_arn", "token_text", "type_option"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -67,6 +70,22 @@ def _no_constant(text: str) -> None:
 def token_text(text: str) -> str:
     """A task token given as it is or, as ``-``, on stdin."""
     return sys.stdin.read().strip() if text == "-" else text
+
+
+async def map_run_arn(engine: AsyncEngine, text: str) -> str:
+    """The ARN of a map run, given that or an execution (ARN or ``machine:name``), whose last one is meant.
+
+    Raises click.BadParameter where the execution has none.
+
+    Example: ``await map_run_arn(engine, "csv-import:monday")``
+    """
+    if text.split(":")[5:6] == ["mapRun"]:
+        return text
+    await engine.describe(text)
+    runs = await engine.map_runs(text)
+    if not runs:
+        raise click.BadParameter(f"{text} has no map run")
+    return runs[-1].arn
 
 
 def machine_name(file: Path) -> str:

@@ -8,7 +8,10 @@ from typing import Any
 from statewright_cli import output
 from statewright_cli.show import Row
 
-__all__ = ["TIMED_OUT", "tell"]
+__all__ = ["INTERRUPTED", "TIMED_OUT", "tell"]
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 TIMED_OUT = 124
 """Exit code where a command waits no longer; the execution goes on."""
@@ -35,4 +38,8 @@ def tell(row: Row, *, as_json: bool, **more: Any) -> int:
 def _advice(row: Row) -> str | None:
     if row.get("error") in ("Statewright.TaskNotFound", "Lambda.ResourceNotFoundException"):
         return "--functions FILE gives the task handlers"
+    if "StateMachineDoesNotExist" in str(row.get("error")):
+        return "--with FILE deploys a definition whose executions this one starts, and works on it"
+    if "No object store is configured" in str(row.get("cause")):
+        return "--objects DIR|URL says where items are read from and results written to"
     return None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from statewright_cli import output
-from statewright_cli.commands import callbacks, definitions, executions, operations, run, worker
+from statewright_cli.commands import callbacks, definitions, executions, mapruns, operations, run, worker
 from statewright_cli.session import Settings, settings_options
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ HINTS = {
     "InvalidToken": "give the task token exactly as the handler got it",
     "TaskTimedOut": "the task has ended already: by an answer, by a timeout or with its execution",
     "TaskDoesNotExist": "the task has ended already: by an answer, by a timeout or with its execution",
+    "ResourceNotFound": "statewright map-runs EXECUTION shows the map runs of an execution with their ARNs",
+    "InvalidObjects": "--objects (or STATEWRIGHT_OBJECTS) is a directory, s3://, or s3+http(s)://HOST:PORT",
     "InvalidDefinition": "statewright lint FILE shows every problem with its line",
 }
 """What to do about an error, by its code."""
@@ -63,7 +65,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Settings)
 
 
-for _module in (run, executions, worker, callbacks, definitions, operations):
+for _module in (run, executions, mapruns, worker, callbacks, definitions, operations):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

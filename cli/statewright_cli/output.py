@@ -117,9 +117,10 @@ def duration(seconds: float) -> str:
 
 def described(description: Mapping[str, Any]) -> None:
     """An execution's description, for people: its members, then input and output as blocks."""
+    width = max(16, *map(len, description))
     for name, value in description.items():
         if value is not None and name not in ("input", "output"):
-            say(f"{name:<16} {_plain(value) if isinstance(value, datetime) else value}")
+            say(f"{name:<{width}} {_plain(value) if isinstance(value, datetime) else value}")
     for name in ("input", "output"):
         if name in description:
             say(f"{name}:")

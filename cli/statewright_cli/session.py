@@ -1,6 +1,7 @@
 """Which store a command talks to, and how it is opened.
 
-The options `--store`, `--data-dir`, `--profile` and `--json` may stand before or after the name of the command.
+The options `--store`, `--data-dir`, `--profile` and `--json`, and `--objects` of commands that work on executions, may
+stand before or after the name of the command.
 """
 
 from __future__ import annotations
@@ -34,20 +35,24 @@ class Settings:
         store: URL of a Redis or Valkey server; None: the private server of `data_dir`.
         data_dir: where the private server keeps its data.
         profile: whose limits count, ``aws`` or ``statewright``.
+        objects: where distributed Maps read items from and write results to: a directory or an S3 URL; None: nowhere.
         json: answer with JSON on stdout.
     """
 
     store: str | None = None
     data_dir: str = DATA_DIR
     profile: str = PROFILE
+    objects: str | None = None
     json: bool = False
 
 
-def settings_options(environment: bool = False) -> Callable[[Callable[P, T]], Callable[P, T]]:
+def settings_options(environment: bool = False, works: bool = False) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """The options of `Settings`, which end up in the context's `Settings` object.
 
-    Arguments: `environment`: take defaults from STATEWRIGHT_STORE, STATEWRIGHT_DATA_DIR and STATEWRIGHT_PROFILE (only
-    where the command starts, so that an option always wins).
+    Arguments:
+        environment: take defaults from STATEWRIGHT_STORE, STATEWRIGHT_DATA_DIR, STATEWRIGHT_PROFILE and
+            STATEWRIGHT_OBJECTS (only where the command starts, so that an option always wins).
+        works: also ``--objects``, for commands that work on executions.
     """
 
     def keep(context: click.Context, parameter: click.Parameter, value: Any) -> None:
@@ -60,6 +65,13 @@ def settings_options(environment: bool = False) -> Callable[[Callable[P, T]], Ca
         data = (
             f"Directory of the private server, used without --store; default {DATA_DIR}.  [env: STATEWRIGHT_DATA_DIR]"
         )
+        if works or environment:
+            objects = (
+                "What distributed Maps read and write: a directory whose subdirectories are the buckets, s3://, or "
+                "s3+http(s)://HOST:PORT.  [env: STATEWRIGHT_OBJECTS]"
+            )
+            variable = "STATEWRIGHT_OBJECTS" if environment else None
+            function = click.option("--objects", metavar="DIR|URL", help=objects, envvar=variable, **kept)(function)
         function = click.option("--json", is_flag=True, help="Answer with JSON on stdout.", **kept)(function)
         limits = f"Whose limits count: {PROFILE} (default), or statewright: larger ones.  [env: STATEWRIGHT_PROFILE]"
         names, variable = click.Choice([PROFILE, "statewright"]), "STATEWRIGHT_PROFILE" if environment else None

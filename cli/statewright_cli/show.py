@@ -8,9 +8,19 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from statewright import Description, MachineRecord
+    from statewright import Description, MachineRecord, MapRunDescription
 
-__all__ = ["Event", "Row", "execution_row", "history_line", "machine_row", "moment"]
+__all__ = [
+    "Event",
+    "Row",
+    "details",
+    "execution_row",
+    "history_line",
+    "machine_row",
+    "map_run_row",
+    "moment",
+    "progress_line",
+]
 
 Event = Mapping[str, Any]
 """One event of GetExecutionHistory."""
@@ -26,6 +36,7 @@ def execution_row(description: Description) -> Row:
     row: Row = {
         "executionArn": execution.arn,
         "stateMachineArn": execution.machine_arn,
+        "mapRunArn": execution.map_run,
         "name": execution.name,
         "status": description.status,
         "startDate": moment(execution.started_at),
@@ -49,6 +60,44 @@ def machine_row(record: MachineRecord) -> Row:
         "revision": record.revision,
         "creationDate": moment(record.created_at),
     }
+
+
+def map_run_row(run: MapRunDescription) -> Row:
+    """A map run with the names of DescribeMapRun; `reading` says whether there may be more items to come."""
+    row: Row = {
+        "mapRunArn": run.arn,
+        "executionArn": run.execution_arn,
+        "status": run.status,
+        "startDate": moment(run.started_at),
+        "stopDate": None if run.stopped_at is None else moment(run.stopped_at),
+        "maxConcurrency": run.max_concurrency,
+        "toleratedFailureCount": run.tolerated_failure_count,
+        "toleratedFailurePercentage": run.tolerated_failure_percentage,
+        "itemCounts": _counts(run.items),
+        "executionCounts": _counts(run.executions),
+        "reading": run.reading,
+    }
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def _counts(counts: Mapping[str, int]) -> dict[str, int]:
+    return {"timedOut" if name == "timed_out" else name: number for name, number in counts.items()}
+
+
+def progress_line(row: Row) -> str:
+    """How far a map run is, in words.
+
+    Example: ``"1,200 of 5,000 items, 3 failed, 40 executions running"``; while items are read, ``"1,200 of 5,000 items
+    read so far"``
+    """
+    items: Mapping[str, int] = row["itemCounts"]
+    ended = {status: items[status] for status in ("succeeded", "failed", "timedOut", "aborted")}
+    parts = [f"{sum(ended.values()):,} of {items['total']:,} items{' read so far' if row['reading'] else ''}"]
+    names = {"failed": "failed", "timedOut": "timed out", "aborted": "aborted"}
+    parts += [f"{ended[status]:,} {name}" for status, name in names.items() if ended[status]]
+    if running := row["executionCounts"]["running"]:
+        parts.append(f"{running:,} execution{'' if running == 1 else 's'} running")
+    return ", ".join(parts)
 
 
 def moment(milliseconds: int) -> datetime:

@@ -30,6 +30,7 @@ class Visit:
         ended: when, or None.
         attempts: how often its work was ordered.
         error: the last error's name.
+        progress: of its map run, in words.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Visit:
     ended: datetime | None = None
     attempts: int = 0
     error: str = ""
+    progress: str = ""
 
     def __str__(self) -> str:
         """The visit in one line."""
@@ -47,7 +49,8 @@ class Visit:
         took = f" in {duration((self.ended - self.entered).total_seconds())}" if self.ended else ""
         tries = f", attempt {self.attempts}" if self.attempts > 1 else ""
         error = f" ({self.error})" if self.error else ""
-        return f"{self.since:>9.3f}  {'  ' * len(self.path) + label:<28}  {self.status}{took}{tries}{error}"
+        progress = f": {self.progress}" if self.progress else ""
+        return f"{self.since:>9.3f}  {'  ' * len(self.path) + label:<28}  {self.status}{took}{tries}{error}{progress}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +67,14 @@ class Timeline:
 
     Events are told apart by `previousEventId`: a thread of events belongs to one branch, iteration or root.
 
+    `map_runs` are the visits that have a map run, by its ARN.
+
     Example: ``timeline = Timeline(); timeline.add(event); timeline.visits[-1].status``
     """
 
     def __init__(self) -> None:
         self.visits: list[Visit] = []
+        self.map_runs: dict[str, Visit] = {}
         self.seen = 0
         self._started: datetime | None = None
         self._places: dict[int, _Place] = {}
@@ -93,6 +99,8 @@ class Timeline:
             visit = Visit(details(event)["name"], before.path, (time - self._started).total_seconds(), time)
             self.visits.append(visit)
             return _Place(visit, before.around, before.path)
+        if kind == "MapRunStarted" and before.around:
+            self.map_runs[details(event)["mapRunArn"]] = before.around[-1]
         if kind in FORKED and before.visit:
             before.visit.attempts += 1
             return _Place(None, (*before.around, before.visit), (*before.path, ""))

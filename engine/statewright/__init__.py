@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from statewright.api import ActivityTask, AsyncEngine, Engine, Started
+    from statewright.api import ActivityTask, AsyncEngine, Engine, MapRunDescription, Started
     from statewright.deployment import InvalidDefinitionError
     from statewright.drive import VirtualClock
     from statewright.errors import DefinitionError, StatesError, StatewrightError
@@ -28,6 +28,7 @@ __all__ = [
     "InvalidDefinitionError",
     "Limits",
     "MachineRecord",
+    "MapRunDescription",
     "Started",
     "StatesError",
     "StatewrightError",
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "api": ("ActivityTask", "AsyncEngine", "Engine", "Started"),
+    "api": ("ActivityTask", "AsyncEngine", "Engine", "MapRunDescription", "Started"),
     "deployment": ("InvalidDefinitionError",),
     "drive": ("VirtualClock",),
     "errors": ("DefinitionError", "StatesError", "StatewrightError"),

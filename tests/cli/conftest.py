@@ -50,7 +50,9 @@ class Shell:
     def environment(self) -> dict[str, str]:
         """That of this process, without settings of the command, and with the sources on the import path."""
         kept = {
-            k: v for k, v in os.environ.items() if not k.startswith("STATEWRIGHT_STORE") and k != "STATEWRIGHT_DATA_DIR"
+            k: v
+            for k, v in os.environ.items()
+            if not k.startswith(("STATEWRIGHT_STORE", "STATEWRIGHT_OBJECTS")) and k != "STATEWRIGHT_DATA_DIR"
         }
         return {
             **kept,

@@ -61,10 +61,25 @@ def test_the_tour(checkout: Shell) -> None:
     assert [row[2] for row in rows] == ["charged", "reserved", "labelled", "pickup", "confirmed"]
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--type EXPRESS", ["SUCCEEDED", "worker ready", '"price": 28']),
+        ("map-runs", ["12 of 12 items, 3 failed", "FAILED_0.json", "csv-import/rows"]),
+        ("--with", ["SUCCEEDED order-7", "order-7-0", "TooHeavy"]),
+    ],
+)
+def test_the_commands_of_a_section(words: str, said: list[str], checkout: Shell) -> None:
+    script = 'export PATH="$PWD/.venv/bin:$PATH"\n' + block("bash", words)
+    done = run(checkout, "bash", "-euo", "pipefail", "-c", script + "\nls -R\nwait\nstatewright server stop")
+    for text in said:
+        assert text in done.stdout + done.stderr
+
+
 def test_the_first_command(checkout: Shell) -> None:
     line = block("bash", "pip install -q . ")
     done = run(checkout, "bash", "-c", re.sub(r"python3 -m venv .*?pip install -q \. && ", "", line))
-    assert "4 files, 0 errors, 0 remarks" in done.stderr
+    assert "7 files, 0 errors, 0 remarks" in done.stderr
     assert '"collectedBy": "van 7"' in done.stdout
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import shutil
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -22,11 +23,12 @@ from statewright import AsyncEngine, TaskContext, TaskError, VirtualClock, load_
 from statewright.definition.lint import lint
 from statewright.definition.source import load_file
 from statewright.store.embedded import stop_embedded
+from statewright_cli.arguments import machine_name
 
 DEFINITIONS = Path(__file__).resolve().parents[2] / "definitions"
 HOMES = sorted(path.parent for path in DEFINITIONS.glob("*/workflow.asl.yaml"))
 CASES = sorted(DEFINITIONS.glob("*/cases/*.yaml"))
-KEYS = {"status", "error", "cause", "output", "contains", "states", "visited", "effects", "seconds"}
+KEYS = {"status", "error", "cause", "output", "contains", "states", "visited", "effects", "items", "seconds"}
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +77,18 @@ class Script:
             await self.engine.send_task_failure(context.task_token, **answer)
 
 
-async def run_case(path: Path, data_dir: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What became of a case's execution (status, output, error, cause, seconds), and its history."""
+async def run_case(path: Path, data_dir: Path, objects: Path | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What became of a case's execution (status, output, error, cause, seconds, items of its last map run), and its
+    history."""
     case = yaml.safe_load(path.read_text())
     home = path.parent.parent
     script = Script(load_functions(home / "handlers.py"), case.get("script", {}))
     clock = VirtualClock()
     name = f"{home.name}-{path.stem}"
-    async with AsyncEngine(data_dir=data_dir, tasks=script.tasks(), clock=clock) as engine:
+    async with AsyncEngine(data_dir=data_dir, tasks=script.tasks(), clock=clock, objects=objects) as engine:
         script.engine = engine
-        await engine.deploy(home / "workflow.asl.yaml", name=home.name)
+        for file in home.glob("*.asl.yaml"):
+            await engine.deploy(file, name=machine_name(file))
         begun = clock()
         arn = (await engine.start(home.name, case["input"], name=name)).arn
         worker = engine.new_worker()
@@ -92,6 +96,7 @@ async def run_case(path: Path, data_dir: Path) -> tuple[dict[str, Any], list[dic
         await worker.stop()
         ended = await engine.describe(arn)
         result = {name: getattr(ended, name) for name in ("status", "error", "cause", "output")}
+        result["items"] = [run.items for run in await engine.map_runs(arn)][-1:]
         return {**result, "seconds": (clock() - begun) / 1000}, await engine.history(arn)
 
 
@@ -100,7 +105,10 @@ def test_case(path: Path, data_dir: Path, tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     expected = yaml.safe_load(path.read_text())["expect"]
     assert set(expected) <= KEYS
-    result, history = asyncio.run(run_case(path, data_dir))
+    objects = path.parent.parent / "objects"
+    if objects.exists():
+        shutil.copytree(objects, tmp_path / "objects", ignore=shutil.ignore_patterns("results"))
+    result, history = asyncio.run(run_case(path, data_dir, tmp_path / "objects" if objects.exists() else None))
     states = [e["stateEnteredEventDetails"]["name"] for e in history if e["type"].endswith("StateEntered")]
     assert {name: result[name] for name in ("status", "error", "cause") if name in expected} == {
         name: expected[name] for name in ("status", "error", "cause") if name in expected
@@ -116,6 +124,9 @@ def test_case(path: Path, data_dir: Path, tmp_path: Path, monkeypatch: pytest.Mo
         assert Counter(states) == expected["visited"]
     if "effects" in expected:
         assert effects(tmp_path) == expected["effects"]
+    if "items" in expected:
+        [items] = result["items"]
+        assert {status: items[status] for status in expected["items"]} == expected["items"]
     if "seconds" in expected:
         assert expected["seconds"] <= result["seconds"] <= expected["seconds"] * 1.01 + 1
 
@@ -131,7 +142,8 @@ def effects(home: Path) -> list[str]:
 
 @pytest.mark.parametrize("home", HOMES, ids=lambda home: home.name)
 def test_definition_is_clean_and_has_cases(home: Path) -> None:
-    assert lint(load_file(home / "workflow.asl.yaml")) == []
+    for file in home.glob("*.asl.yaml"):
+        assert lint(load_file(file)) == []
     assert len(list((home / "cases").glob("*.yaml"))) >= 3
     assert {path.name for path in home.iterdir()} >= {"README.md", "handlers.py", "input.json", "cases"}
     first = (home / "workflow.asl.yaml").read_text().splitlines()[0]

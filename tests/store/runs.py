@@ -96,8 +96,7 @@ class Run:
         read = begun[1] - begun[0] if read is None else read
         options = {"cursor": f"after {begun[1]}", "owner": "w", **options}
         owner = options.pop("owner")
-        answer = await self.store.advance(*PLACE, owner, begun=begun, read=read, done=done, idle=idle, **options)
-        return answer  # type: ignore[no-any-return]
+        return await self.store.advance(*PLACE, owner, begun=begun, read=read, done=done, idle=idle, **options)  # type: ignore[no-any-return]
 
     async def feed(self, count: int, *, done: bool = True, idle: bool = True) -> None:
         """Start the first `count` children and tell so."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from statewright_cli import output
-from statewright_cli.arguments import json_value, machine_name, type_option
+from statewright_cli.arguments import json_value, machine_name, map_run_arn, type_option
 from statewright_cli.ending import TIMED_OUT, tell
 from statewright_cli.session import Settings, asynchronous, connect, settings_options
 from statewright_cli.show import execution_row, history_line, machine_row, moment
@@ -119,21 +119,30 @@ async def describe(settings: Settings, execution: str) -> None:
 
 @click.command("list")
 @click.option("--machine", help="Only executions of this state machine.")
+@click.option("--map-run", help="Only the child executions of a map run, by its ARN or its execution.")
 @click.option("--status", type=click.Choice(["RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"]))
 @click.option("--limit", type=click.IntRange(1, 10_000), default=100, show_default=True)
 @settings_options()
 @click.pass_obj
 @asynchronous
-async def list_executions(settings: Settings, machine: str | None, status: str | None, limit: int) -> None:
+async def list_executions(
+    settings: Settings, machine: str | None, map_run: str | None, status: str | None, limit: int
+) -> None:
     """List executions, most recent first; with --json one document per line.
+
+    The child executions of map runs are listed with --map-run only; EXPRESS ones are gone when they have ended.
 
     \b
     Examples:
       statewright list --status FAILED
       statewright list --machine order-fulfilment --limit 10 --json
+      statewright list --map-run csv-import:monday --status FAILED
     """
+    if machine and map_run:
+        raise click.UsageError("only one of --machine and --map-run can be given")
     async with connect(settings) as engine:
-        found = await engine.list(machine, status, limit=limit)
+        map_run = map_run and await map_run_arn(engine, map_run)
+        found = await engine.list(machine, status, map_run=map_run, limit=limit)
     rows = [execution_row(description) for description in found]
     if settings.json:
         for row in rows:

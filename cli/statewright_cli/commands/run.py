@@ -11,7 +11,7 @@ import click
 
 from statewright_cli import output
 from statewright_cli.arguments import json_value, machine_name, type_option
-from statewright_cli.ending import TIMED_OUT, tell
+from statewright_cli.ending import INTERRUPTED, TIMED_OUT, tell
 from statewright_cli.session import (
     DATA_DIR,
     PROFILE,
@@ -22,7 +22,7 @@ from statewright_cli.session import (
     settings_options,
     tell_handlers,
 )
-from statewright_cli.show import Row, execution_row
+from statewright_cli.show import Row, execution_row, map_run_row
 
 if TYPE_CHECKING:
     import asyncio
@@ -34,12 +34,11 @@ __all__ = ["COMMANDS"]
 REFRESH = 0.1
 """Seconds between two looks at the history while an execution is watched."""
 
-INTERRUPTED = 130
-
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be run: a definition's file under a machine name and type, one execution by name and input."""
+    """What is to be run: a definition's file under a machine name and type, one execution by name and input;
+    `nested`: files of the definitions whose executions it starts."""
 
     file: Path
     machine: str
@@ -49,6 +48,7 @@ class Order:
     functions: tuple[str, ...]
     timeout: float | None
     type: Any
+    nested: tuple[Path, ...]
 
 
 @click.command()
@@ -57,9 +57,13 @@ class Order:
 @click.option("--name", help="Name of the execution; if it was interrupted, it is resumed.")
 @click.option("--functions", multiple=True, metavar="FILE|MODULE", help="Python file or module with the task handlers.")
 @click.option("--machine", help="Name of the state machine; default: from the name of the file or its directory.")
+@click.option(
+    "--with", "nested", multiple=True, metavar="FILE", type=click.Path(path_type=Path),
+    help="Definition whose executions this one starts: deploy it and work on it as well.",
+)  # fmt: skip
 @click.option("--timeout", type=click.FloatRange(min=0), metavar="SECONDS", help="Watch no longer (exit code 124).")
 @type_option()
-@settings_options()
+@settings_options(works=True)
 @click.pass_obj
 @asynchronous
 async def run(
@@ -71,6 +75,7 @@ async def run(
     machine: str | None,
     timeout: float | None,
     machine_type: Any,
+    nested: tuple[Path, ...],
 ) -> int:
     """Run one execution of the definition in FILE here, and watch it to its end.
 
@@ -88,12 +93,14 @@ async def run(
       statewright run hello.asl.json --input '{"who": "you"}'
       statewright run workflow.asl.yaml --functions handlers.py --input @order.json --name order-1001
       statewright run quote.asl.yaml --type EXPRESS --functions handlers.py --input '{"item": 7}'
+      statewright run import.asl.yaml --functions handlers.py --objects ./objects
+      statewright run parent.asl.yaml --with child.asl.yaml --functions handlers.py
     """
     value = {} if input_text is None else json_value(input_text, "--input")
     machine = machine or machine_name(file)
-    order = Order(file, machine, name, value, input_text is not None, functions, timeout, machine_type)
+    order = Order(file, machine, name, value, input_text is not None, functions, timeout, machine_type, nested)
     tell_handlers(settings)
-    async with connect(settings, tasks=load_handlers(functions)) as engine:
+    async with connect(settings, tasks=load_handlers(functions), objects=settings.objects) as engine:
         row, resumed, code = await _run(engine, order, settings)
     return tell(row, as_json=settings.json, resumed=resumed) if row else code
 
@@ -108,8 +115,10 @@ async def _run(engine: AsyncEngine, order: Order, settings: Settings) -> tuple[R
         return known, False, 0
     with stop_signals() as stopping:
         if known is None:
+            for nested in order.nested:
+                await engine.deploy(nested, name=machine_name(nested))
             await engine.deploy(order.file, name=order.machine, type=order.type)
-        async with engine.worker(machines=[order.machine]):
+        async with engine.worker(machines=[order.machine, *map(machine_name, order.nested)]):
             if known:
                 execution, name = known["executionArn"], known["name"]
                 output.note(f"resumed {name}: {execution}")
@@ -163,7 +172,10 @@ async def _watch(engine: AsyncEngine, execution: str, stopping: asyncio.Event, t
             pause = max(0.0, min(REFRESH, deadline - loop.time()))
             await asyncio.wait({ending, stopped}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
             ended = ending.done()  # asked before the history is read, so that nothing is missing when it has ended
-            screen.show(await engine.history(execution, after=screen.timeline.seen))
+            screen.take(await engine.history(execution, after=screen.timeline.seen))
+            for arn in list(screen.timeline.map_runs):
+                screen.progress(arn, map_run_row(await engine.map_run(arn)))
+            screen.draw()
             if ended or stopped.done() or loop.time() >= deadline:
                 return execution_row(await ending) if ended else None
     finally:
@@ -177,6 +189,8 @@ def _resume_command(order: Order, execution: str, settings: Settings) -> str:
     words = ["statewright", "run", str(order.file), "--name", name]
     for functions in order.functions:
         words += ["--functions", functions]
+    for nested in order.nested:
+        words += ["--with", str(nested)]
     if order.machine != machine_name(order.file):
         words += ["--machine", order.machine]
     if order.type == "EXPRESS":
@@ -185,6 +199,8 @@ def _resume_command(order: Order, execution: str, settings: Settings) -> str:
         words += ["--store", settings.store]
     elif settings.data_dir != DATA_DIR:
         words += ["--data-dir", settings.data_dir]
+    if settings.objects:
+        words += ["--objects", settings.objects]
     if settings.profile != PROFILE:
         words += ["--profile", settings.profile]
     return shlex.join(words)

@@ -14,7 +14,7 @@ __all__ = ["COMMANDS"]
 @click.option("--functions", multiple=True, metavar="FILE|MODULE", help="Python file or module with the task handlers.")
 @click.option("--concurrency", type=click.IntRange(1, 100_000), default=256, show_default=True, help="Tasks at once.")
 @click.option("--machine", "machines", multiple=True, help="Work on this state machine only; may be given repeatedly.")
-@settings_options()
+@settings_options(works=True)
 @click.pass_obj
 @asynchronous
 async def worker(settings: Settings, functions: tuple[str, ...], concurrency: int, machines: tuple[str, ...]) -> None:
@@ -28,12 +28,13 @@ async def worker(settings: Settings, functions: tuple[str, ...], concurrency: in
     Examples:
       statewright worker --functions handlers.py
       statewright --store redis://db:6379/0 worker --functions shop.handlers --machine orders --concurrency 64
+      statewright worker --functions handlers.py --objects ./objects
     """
     from statewright_cli.signals import stop_signals
 
     tell_handlers(settings)
     tasks = load_handlers(functions)
-    async with connect(settings, tasks=tasks, concurrency=concurrency) as engine:
+    async with connect(settings, tasks=tasks, concurrency=concurrency, objects=settings.objects) as engine:
         with stop_signals() as stopping:
             async with engine.worker(machines=machines):
                 _report(settings, "ready", f"worker ready, {len(tasks)} handlers; Ctrl-C stops it")

@@ -23,6 +23,7 @@ class MapRunDescription:
         max_concurrency, tolerated_failure_count, tolerated_failure_percentage: its limits, as they are now.
         items, executions: how many there are, by status: pending, running, succeeded, failed, timed_out, aborted and
             total; with an ItemReader the total grows as items are read.
+        reading: whether it may still grow.
     """
 
     arn: str
@@ -35,6 +36,7 @@ class MapRunDescription:
     tolerated_failure_percentage: float | None
     items: dict[str, int]
     executions: dict[str, int]
+    reading: bool
 
 
 class MapRuns(Connected):
@@ -105,11 +107,12 @@ class MapRuns(Connected):
             tolerated_failure_percentage=counts.tolerated_percentage,
             items=_by_status(counts.items, counts.working, known),
             executions=_by_status(counts.executions, counts.running, counts.next),
+            reading=ordered.items is None and counts.status == "RUNNING" and not counts.done,
         )
 
 
 def _by_status(ended: dict[str, int], running: int, total: int) -> dict[str, int]:
-    """Counts by status; whatever has neither ended nor runs is pending.  What runs may not be counted in `total` yet."""
+    """Counts by status; whatever has neither ended nor runs is pending.  What runs may not be part of `total` yet."""
     by_status = {status.lower(): number for status, number in ended.items()}
     begun = running + sum(ended.values())
     return {"pending": max(0, total - begun), "running": running, **by_status, "total": max(total, begun)}
