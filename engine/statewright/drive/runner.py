@@ -338,7 +338,7 @@ class Runner:
             self._mail.skip_stale(taken.frame)
             or taken.frame.phase is Phase.ENTER
             or runs_handler(taken.frame)
-            or (taken.frame.phase is Phase.MAP_RUN and (session.stopping or _begins_run(taken)))
+            or (taken.frame.phase is Phase.MAP_RUN and (session.stopping or StartMapRun in map(type, taken.commands)))
         )
         stays = goes_on and (stay or not session.stopping)
         self._leaving = not stays
@@ -389,10 +389,6 @@ class Runner:
         if sent.step.entered is not None and sent.step.frame is self.frame:
             self.frame = replace(self.frame, entered_id=committed.base + sent.step.entered)
         session.follow(self.execution_id, sent.step, committed.now or self._now())
-
-
-def _begins_run(taken: Step) -> bool:
-    return any(isinstance(command, StartMapRun) for command in taken.commands)
 
 
 def _uncancel() -> None:

@@ -233,6 +233,7 @@ class Worker:
 
     def forget(self, execution: str) -> None:
         """Stop working on all frames of an execution that has ended."""
+        self.session.programs.forget(execution)
         for runner in self._runners.get(execution, {}).values():
             if runner.task is not asyncio.current_task():
                 runner.abandon()

@@ -71,7 +71,7 @@ class Link(Struct, frozen=True):
     items: int = 1
 
 
-class Execution(Struct, frozen=True, eq=False):
+class Execution(Struct, frozen=True, eq=False, weakref=True):
     """What stays the same through an execution: the source of `$$.Execution` and `$$.StateMachine`.
 
     Compared by identity: one object serves all steps of an execution in a worker.

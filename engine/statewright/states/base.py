@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
-from typing import Any, ClassVar, Protocol, TypeAlias
+from functools import partial
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
@@ -312,8 +313,18 @@ _RETRYING = frozenset({"Task", "Parallel", "Map"})
 """State types whose context has a RetryCount (recorded)."""
 
 
-@lru_cache(maxsize=256)  # each keeps the input of its execution in memory
+_CONTEXTS: Final[WeakKeyDictionary[Execution, dict[str, Json]]] = WeakKeyDictionary()
+"""Made once for an execution, and kept no longer than it."""
+
+
 def _execution_context(execution: Execution) -> dict[str, Json]:
+    context = _CONTEXTS.get(execution)
+    if context is None:
+        context = _CONTEXTS[execution] = _new_context(execution)
+    return context
+
+
+def _new_context(execution: Execution) -> dict[str, Json]:
     about: dict[str, Json] = {
         "Id": execution.arn,
         "Input": execution.input.value,
