@@ -78,16 +78,19 @@ def compile_and_evaluate(times: int) -> dict[str, dict[str, float]]:
 
     Each of the `times` expressions differs from the others, so that no cache spares its compilation.
     """
-    scope = Scope(ORDER, {}, {}, Entropy(0))
+
+    def scope() -> Scope:
+        return Scope(ORDER, {}, {}, Entropy(0))  # each has what one state may spend
+
     evaluators: dict[str, Callable[[str], Callable[[], Any]]] = {
         "JSONPath": lambda text: _bound(
-            jsonpath.compile_path(f"$.order.items[?(@.price > {text})].name").resolve, scope
+            jsonpath.compile_path(f"$.order.items[?(@.price > {text})].name").resolve, scope()
         ),
         "JSONata": lambda text: _bound(
-            jsonata.compile_expression(f"$states.input.order.items[price > {text}].name").evaluate, scope, {}
+            jsonata.compile_expression(f"$states.input.order.items[price > {text}].name").evaluate, scope(), {}
         ),
         "JMESPath": lambda text: _bound(
-            jmespath.compile_expression(f"states.input.order.items[?price > `{text}`].name").evaluate, scope, {}
+            jmespath.compile_expression(f"states.input.order.items[?price > `{text}`].name").evaluate, scope(), {}
         ),
     }
     return {language: _first_and_again(evaluator, times) for language, evaluator in evaluators.items()}
