@@ -190,3 +190,14 @@ async def test_stop_reaches_children_that_wait(site: Site) -> None:
         assert (await engine.stop(started.arn)).status == "ABORTED"
         await worker.run_until_idle()
         assert site.clock() == begun, "no timer is left"
+
+
+async def test_many_stop_it_at_once(site: Site) -> None:
+    """They take the root frame from one another; one of them ends it all the same."""
+    async with site.engine() as engine:
+        await engine.deploy({"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 9, "End": True}}}, name="m")
+        started = await engine.start("m")
+        ended = await asyncio.gather(*(engine.stop(started.arn, f"E{number}") for number in range(5)))
+        assert {one.status for one in ended} == {"ABORTED"}
+        assert len({one.error for one in ended}) == 1
+        assert (await engine.history(started.arn))[-1]["type"] == "ExecutionAborted"

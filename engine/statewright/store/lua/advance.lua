@@ -9,6 +9,7 @@ if call('HGET', frame_key(exec, frame), 'own') ~= owner or r[1] ~= '1' or not ru
 if r[2] == ARGV[6] then
   call('HSET', key, 'next', ARGV[7], 'cursor', ARGV[8], 'done', ARGV[10])
   call('HINCRBY', key, 'read', ARGV[9])
+  call('HSET', frame_key(exec, frame), 'del', 0) -- it gets on: its deliveries count from here
 elseif r[2] ~= ARGV[7] then -- else it is the same call again
   return {'STALE', 0, 0}
 end
