@@ -225,7 +225,8 @@ class Fork(Struct, frozen=True):
         window: how many run at once.
         tolerance: how many may fail (0: the first failure closes the join).
         items: Map: JSON text per item, else empty; `keys`: names where an object is mapped over.
-        input: Parallel: each branch's input.  Map: the effective input that ItemSelector needs, else None.
+        input: Parallel: each branch's input.  Map: what ItemSelector needs, else None: the id of the Map's Entered
+            event, and the effective input.
         variables: visible to the children, read-only.
         map_name: the Map state's name, None for Parallel.
         outer_item: Parallel: the Map item around it.

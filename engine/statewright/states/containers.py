@@ -179,7 +179,7 @@ class Map:
                 tolerance=min(bounds, default=0),  # of a count and a percentage the smaller one decides
                 items=tuple(map(encode, items)),
                 keys=tuple(keys or ()),
-                input=None if self.selector is None else turn.payload(effective),
+                input=None if self.selector is None else self._selected_from(turn, effective),
                 variables=frame.variables,
                 map_name=self.name,
             ),
@@ -236,6 +236,12 @@ class Map:
     def selects(self) -> bool:
         """Whether there is an ItemSelector."""
         return self.selector is not None
+
+    @staticmethod
+    def _selected_from(turn: Turn, effective: Any) -> Payload:
+        """What the iterations need for ItemSelector: the effective input, and for its errors the id of the event with
+        which this state was entered."""
+        return Payload.parse(f"[{turn.entered_id()},{turn.payload(effective).text}]")
 
     def select(self, turn: Turn, effective: Any) -> Payload:
         """The input of one iteration.  `turn.frame` has the iteration's item; `effective` is the effective input of
