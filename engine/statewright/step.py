@@ -53,6 +53,8 @@ _NEAR: Final = 6000
 way at once."""
 _CONTAINERS: Final = frozenset({"Parallel", "Map"})
 """State types with an event for their failure."""
+_ABORTED: Final = _CONTAINERS | {"Task", "Wait"}
+"""State types with an event for being aborted (API model, HistoryEventType)."""
 
 
 def _no_token(frame_id: str, epoch: int) -> str:
@@ -178,10 +180,11 @@ def _begin_child(turn: Turn) -> Failed | None:
         assert isinstance(owner, Map)  # noqa: S101  only Map states have items
         turn.record("MapIterationStarted", {"name": owner_name, "index": child.item.index})
         if child.fork is not None and child.fork.input is not None:
-            at, input_ = turn.event.at, child.fork.input
-            turn.frame = replace(child, machine=owner_key, state=owner_name, input=input_, entered_at=at)
+            effective, entered_id = child.fork.input, child.fork.entered_id
+            outer = replace(child, machine=owner_key, state=owner_name, entered_id=entered_id)
+            turn.frame = replace(outer, input=effective, entered_at=turn.event.at)
             try:
-                begun = replace(begun, input=owner.select(turn, input_.value))
+                begun = replace(begun, input=owner.select(turn, effective.value))
             except (StatesError, NotJsonError) as error:
                 failure = _located(turn, error)
                 turn.frame = begun
@@ -343,10 +346,13 @@ def _machine_failed(turn: Turn, error: StatesError) -> None:
         turn.record("ExecutionFailed", _error_details(error.error, error.cause))
         turn.command(EndExecution("FAILED", error=error.error, cause=error.cause))
         return
+    # Recorded after a task that failed its branch or iteration; by analogy, other states without an event for it.
+    type_ = turn.state.type if frame.visit else ""  # a failed ItemSelector ends a child before its first state
+    aborted = type_ in _ABORTED and not (turn.history and turn.history[-1].type == f"{type_}StateFailed")
     if frame.item is not None:
         turn.record("MapIterationFailed", {"name": turn.owner, "index": frame.item.index}, side=True)
-    if frame.visit and turn.state.type == "Task":  # a failed ItemSelector ends a child before its first state
-        turn.record("TaskStateAborted", side=True)  # recorded after a task that failed its branch or iteration
+    if aborted:
+        turn.record(f"{type_}StateAborted", side=True)
     turn.command(Finish(error=error.error, cause=error.cause, failed=True))
 
 

@@ -10,6 +10,7 @@ import heapq
 import itertools
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,6 +59,10 @@ def execution(input_: Any, type_: str = "STANDARD") -> Execution:
 
 class Beat(Event, frozen=True, kw_only=True):
     """A heartbeat, of which the core never hears."""
+
+
+class StuckError(AssertionError):
+    """An execution waits for something that will never happen."""
 
 
 @dataclass
@@ -134,7 +139,8 @@ class Memory:
         """What happens next: whatever is ready, else what is due first, a timer before an answer."""
         while not self.ready:
             timer = min(self.timers, key=lambda timer: self.timers[timer][0], default=None)
-            assert timer or self.coming, "nothing is ready and no timer runs: stuck"
+            if timer is None and not self.coming:
+                raise StuckError("nothing is ready and no timer runs")
             if timer is not None and (not self.coming or self.timers[timer][0] <= self.coming[0][0]):
                 due, epoch = self.timers.pop(timer)
                 frame_id, event = timer[0], TimerFired(at=0, entropy="", epoch=epoch, kind=timer[1])
@@ -186,7 +192,9 @@ class Memory:
             for _ in range(command.window):
                 self.child(frame.id, command.epoch, self.previous[frame.id])
         elif isinstance(command, StartMapRun):
-            self.ready.append((frame.id, self.map_run(frame, command.run)))
+            with suppress(StuckError):  # else a child waits for ever, and so does the run
+                ends_at, joined = self.map_run(frame, command.run)
+                heapq.heappush(self.coming, (ends_at, next(self.counter), frame.id, joined))
         elif isinstance(command, Finish):
             self.finish(frame, command, last)
         elif isinstance(command, EndExecution):
@@ -226,8 +234,8 @@ class Memory:
         if frame is not None and frame.task is not None and self.timers.get(timer, (0, None))[1] == epoch:
             self.timers[timer] = self.now + (frame.task.heartbeat_seconds or 0) * 1000, epoch
 
-    def map_run(self, frame: Frame, run: MapRun) -> Joined:
-        """Run the child executions of a map run, one after the other as if at once, each with a history of its own."""
+    def map_run(self, frame: Frame, run: MapRun) -> tuple[int, Joined]:
+        """Run the child executions of a map run side by side, each with a history of its own; when they have ended."""
         assert run.items is not None, "there are no files here to read items from"
         base = len(self.history)
         event = Continue(at=self.now, entropy=str(next(self.counter)), base=base, epoch=frame.epoch)
@@ -244,10 +252,12 @@ class Memory:
                 inputs.append((feeding.input(waiting[:count]), count))
                 waiting = waiting[count:]
         except StatesError as error:
-            return replace(joined, error=error.error, cause=error.cause)
+            return self.now, replace(joined, error=error.error, cause=error.cause)
         results, bad, items = [], 0, sum(count for _, count in inputs)
+        ends_at = self.now
         for payload, count in inputs:
-            end = self.child_execution(run, payload)
+            ended_at, end = self.child_execution(run, payload)
+            ends_at = max(ends_at, ended_at)
             failure = StatesError(end.error or "", end.cause)
             bad += 0 if end.status == "SUCCEEDED" else count
             results.append(end.output.text if end.output is not None else encode(error_output(failure)))
@@ -255,23 +265,22 @@ class Memory:
         if run.tolerated_percentage is not None:
             allowed.append(int(items * run.tolerated_percentage / 100))
         if bad > min(allowed, default=0):
-            return replace(joined, exceeded=True)
-        return replace(joined, result=Payload.parse(f"[{','.join(results)}]"))
+            return ends_at, replace(joined, exceeded=True)
+        return ends_at, replace(joined, result=Payload.parse(f"[{','.join(results)}]"))
 
-    def child_execution(self, run: MapRun, payload: Payload) -> EndExecution:
-        """Run one child execution to its end."""
+    def child_execution(self, run: MapRun, payload: Payload) -> tuple[int, EndExecution]:
+        """Run one child execution to its end; when that was."""
         child = Memory(self.definition, None, self.tasks, self.limits, self.most_steps)
         child.execution = replace(self.execution, entry=run.machine, input=payload)
         child.now, child.calls, child.log, child.counter = self.now, self.calls, self.log, self.counter
         child.run()
-        self.now = max(self.now, child.now)
         assert child.end is not None
-        return child.end
+        return child.now, child.end
 
     def child(self, parent: str, epoch: int, previous: int) -> None:
         """Start the next child of a fork."""
         join = self.joins[parent, epoch]
-        fork, index = join.fork, join.next
+        fork, index = replace(join.fork, entered_id=self.frames[parent].entered_id), join.next
         join.next += 1
         id_ = f"{parent}/{epoch}.{index}"
         item = None

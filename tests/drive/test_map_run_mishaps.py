@@ -230,9 +230,7 @@ class Slow:
         return self._objects.open(bucket, key, start)
 
 
-async def test_stopped_in_the_middle_of_a_read(
-    site: Site, bucket: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_stopped_in_the_middle_of_a_read(site: Site, bucket: Path, caplog: pytest.LogCaptureFixture) -> None:
     import threading
 
     begun, go_on = asyncio.Event(), threading.Event()

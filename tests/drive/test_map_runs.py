@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from statewright import AsyncEngine, StatewrightError, TaskContext, TaskError
+from statewright import AsyncEngine, StatewrightError, TaskError
 from tests.drive.conftest import Site, idle_worker, one_task
 from tests.drive.maps import (
     adds_up,
@@ -19,7 +19,6 @@ from tests.drive.maps import (
     machine,
     only_run,
     output,
-    processor,
     reader,
     run,
     until_running,
@@ -175,7 +174,7 @@ async def test_results_in_files(site: Site, bucket: Path) -> None:
         assert [json.loads(result["Output"]) for result in results] == [-n for n in range(1, 41) if n % 10 != 3]
         assert all(json.loads(result["Input"]) == -json.loads(result["Output"]) for result in results)
         failures = json.loads((bucket / failed["Key"]).read_text())
-        assert [(one["Error"], one["Cause"]) for one in failures][0] == ("Bad", "item 3")
+        assert (failures[0]["Error"], failures[0]["Cause"]) == ("Bad", "item 3")
         assert len(failures) == 4
 
 
@@ -280,9 +279,7 @@ async def test_other_limits_while_it_runs(site: Site) -> None:
         raise TaskError("Bad")
 
     async with site.engine({"work": work}, real=True) as engine:
-        await engine.deploy(
-            machine(distributed(MaxConcurrency=2, ToleratedFailureCount=9)), name="machine"
-        )
+        await engine.deploy(machine(distributed(MaxConcurrency=2, ToleratedFailureCount=9)), name="machine")
         async with engine.worker():
             started = await engine.start("machine", list(range(9)), name="parent")
             arn = await until_running(engine, 2)

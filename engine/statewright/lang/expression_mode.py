@@ -11,7 +11,7 @@ map_state_items_input_types, undefined_reference, wait_timestamp_jsonata.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from statewright.errors import EvaluationError
@@ -57,6 +57,11 @@ class _Field:
             return found
 
         return value
+
+    def number(self) -> _Field:
+        """The same, refusing what is not a number at all: the expected type is a JSON type, as the recorded ones are
+        (AWS documentation, "Transforming data with JSONata": TimeoutSeconds requires a numeric input)."""
+        return replace(self, evaluate=self.of_type("number", _is_number))
 
 
 def _is_whole(value: Json) -> bool:
@@ -152,7 +157,7 @@ class ExpressionLanguage:
         read = self._field(spec, field)
         if read is None:
             return None
-        whole = read.of_type("integer", _is_whole)
+        whole = read.number().of_type("integer", _is_whole)
 
         def value(scope: Scope, _: Json) -> int:
             number = int(whole(scope, _NOTHING))
@@ -167,14 +172,12 @@ class ExpressionLanguage:
         read = self._field(spec, field)
         if read is None:
             return None
-        number = read.of_type("number", _is_number)
+        number = read.number()
 
         def value(scope: Scope, _: Json) -> float:
-            found: float = number(scope, _NOTHING)
-            if found < 0:
-                raise EvaluationError(f"{field} cannot be negative.", field)
-            if found > 100:
-                raise EvaluationError(f"{field} cannot be greater than 100.", field)
+            found: float = number.evaluate(scope, _NOTHING)
+            if not 0 <= found <= 100:
+                raise EvaluationError(f"{field} must be between 0 and 100.", field)
             return found
 
         return value

@@ -47,6 +47,13 @@ class Path:
     is_reference: bool
     _names: tuple[str, ...] | None = field(repr=False, compare=False)
 
+    @property
+    def shown(self) -> str:
+        """How AWS names the path in an error: it is without its own root within the context object (recorded:
+        state_map_context_object_EXECUTION_INPUT).  Example: ``compile_path("$$.State.Name").shown == "$.State.Name"``
+        """
+        return self.text.removeprefix("$") if self.root == "$$" else self.text
+
     def document(self, scope: Scope) -> Json:
         """What the root stands for; MISSING for a variable that is not assigned."""
         if self.root == "$":
@@ -167,7 +174,7 @@ def not_found_cause(path: Path, scope: Scope) -> str:
     Example: ``not_found_cause(compile_path("$.a"), scope)``
     """
     document = path.document(scope)
-    return f"Invalid path '{path.text}' : {path._nothing() if document is MISSING else path.absence(document)}"
+    return f"Invalid path '{path.shown}' : {path._nothing() if document is MISSING else path.absence(document)}"
 
 
 @lru_cache(maxsize=4096)

@@ -92,7 +92,7 @@ def _choice_value(path: Path) -> Callable[[Scope], Json]:
         found = path.resolve(scope)
         if found is MISSING:
             raise runtime_error(
-                f"Invalid path '{path.text}': The choice state's condition path references an invalid value."
+                f"Invalid path '{path.shown}': The choice state's condition path references an invalid value."
             )
         return found
 
@@ -159,7 +159,8 @@ class JsonPathLanguage:
         return value
 
     def percentage(self, spec: Mapping[str, Any], field: str) -> Value | None:
-        """See `Language.percentage`."""
+        """See `Language.percentage`; wordings as for a count, with the type and the range that the API model gives it
+        (UpdateMapRun: a Float from 0 to 100)."""
         read = self._field(spec, field)
         if read is None:
             return None
@@ -170,12 +171,10 @@ class JsonPathLanguage:
             if isinstance(found, bool) or not isinstance(found, int | float):
                 shown = found if isinstance(found, str) else as_text(found)
                 raise runtime_error(
-                    f'The {field}Path field refers to value "{shown}" which is not a valid number: {path}'
+                    f'The {field}Path field refers to value "{shown}" which is not a valid float: {path}'
                 )
-            if found < 0:
-                raise runtime_error(f"{field} cannot be negative.")
-            if found > 100:
-                raise runtime_error(f"{field} cannot be greater than 100.")
+            if not 0 <= found <= 100:
+                raise runtime_error(f"{field} must be between 0 and 100.")
             return found
 
         return value
@@ -243,17 +242,22 @@ class JsonPathLanguage:
         return lambda scope, effective: template.evaluate(scope.with_input(effective))["RoleArn"]
 
     def items(self, spec: Mapping[str, Any]) -> Items:
-        """See `Language.items`; an object is mapped over by its members (AWS documentation of 2025)."""
-        text = spec.get("ItemsPath", "$")
-        find = compile_path(text).require
+        """See `Language.items`.
+
+        An inline Map refuses an object (recorded: state_map_context_object_EXECUTION_INPUT); a distributed one takes
+        its members (AWS documentation of 2025, which says so of both).
+        """
+        path = compile_path(spec.get("ItemsPath", "$"))
+        processor = spec.get("ItemProcessor", spec.get("Iterator", {}))
+        takes_object = processor.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED"
 
         def items(scope: Scope, effective: Json) -> tuple[list[Json], list[str] | None]:
-            found = find(scope.with_input(effective))
+            found = path.require(scope.with_input(effective))
             if isinstance(found, list):
                 return found, None
-            if isinstance(found, dict):
+            if takes_object and isinstance(found, dict):
                 return list(found.values()), list(found)
-            raise runtime_error(f'Reference path "{text}" must point to array.')
+            raise runtime_error(f'Reference path "{path.shown}" must point to array.')
 
         return items
 

@@ -188,6 +188,7 @@ class Fork(Struct, frozen=True):
         variables: visible to the children, read-only.
         map_name: the Map state's name, None for Parallel.
         outer_item: Parallel: the Map item around it.
+        entered_id: history id of the state's Entered event (kept by the store, not in the body).
     """
 
     epoch: int
@@ -202,6 +203,7 @@ class Fork(Struct, frozen=True):
     variables: Mapping[str, Json] = field(default_factory=dict)
     map_name: str | None = None
     outer_item: Item | None = None
+    entered_id: int = 0
 
 
 class Frame(Struct, frozen=True):

@@ -13,6 +13,8 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from statewright.errors import StatewrightError
 from statewright.model import Execution, Fork, Frame, Item, LinkKind, Step, TaskOrder
 from statewright.store import codec, keys
@@ -259,10 +261,16 @@ class RedisStore(MapRuns):
         place = (execution, frame_id, epoch)
         if (known := self._forks.get(place)) is not None:
             return known
-        body = await self._scripts.call("HGET", self._key(execution, "j", f"{frame_id}:{epoch}"), "body")
+        body, entered = await self._all(
+            [
+                ("HGET", self._key(execution, "j", f"{frame_id}:{epoch}"), "body"),
+                ("HGET", self._key(execution, "f", frame_id), "entered"),
+            ]
+        )
         if body is None:
             return None
         fork = await self._decoded(lambda incoming: codec.decode_fork(epoch, body, incoming.of(execution)))
+        fork = replace(fork, entered_id=int(entered or 0))
         self._forks.put(place, fork, len(fork.input.text) if fork.input is not None else 0)
         return fork
 
