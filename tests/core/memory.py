@@ -186,7 +186,9 @@ class Memory:
             for _ in range(command.window):
                 self.child(frame.id, command.epoch, self.previous[frame.id])
         elif isinstance(command, StartMapRun):
-            self.ready.append((frame.id, self.map_run(frame, command.run)))
+            joined = self.map_run(frame, command.run)
+            if joined is not None:
+                self.ready.append((frame.id, joined))
         elif isinstance(command, Finish):
             self.finish(frame, command, last)
         elif isinstance(command, EndExecution):
@@ -226,8 +228,9 @@ class Memory:
         if frame is not None and frame.task is not None and self.timers.get(timer, (0, None))[1] == epoch:
             self.timers[timer] = self.now + (frame.task.heartbeat_seconds or 0) * 1000, epoch
 
-    def map_run(self, frame: Frame, run: MapRun) -> Joined:
-        """Run the child executions of a map run, one after the other as if at once, each with a history of its own."""
+    def map_run(self, frame: Frame, run: MapRun) -> Joined | None:
+        """Run the child executions of a map run, one after the other as if at once, each with a history of its own;
+        None if this execution is stopped or out of time before they end."""
         assert run.items is not None, "there are no files here to read items from"
         base = len(self.history)
         event = Continue(at=self.now, entropy=str(next(self.counter)), base=base, epoch=frame.epoch)
@@ -248,6 +251,8 @@ class Memory:
         results, bad, items = [], 0, sum(count for _, count in inputs)
         for payload, count in inputs:
             end = self.child_execution(run, payload)
+            if end is None:
+                return None
             failure = StatesError(end.error or "", end.cause)
             bad += 0 if end.status == "SUCCEEDED" else count
             results.append(end.output.text if end.output is not None else encode(error_output(failure)))
@@ -258,15 +263,19 @@ class Memory:
             return replace(joined, exceeded=True)
         return replace(joined, result=Payload.parse(f"[{','.join(results)}]"))
 
-    def child_execution(self, run: MapRun, payload: Payload) -> EndExecution:
-        """Run one child execution to its end."""
+    def child_execution(self, run: MapRun, payload: Payload) -> EndExecution | None:
+        """Run one child execution to its end; None if the end of this one, stopped or out of time, comes before."""
         child = Memory(self.definition, None, self.tasks, self.limits, self.most_steps)
         child.execution = replace(self.execution, entry=run.machine, input=payload)
         child.now, child.calls, child.log, child.counter = self.now, self.calls, self.log, self.counter
+        ends = [at for at, *_, event in self.coming if isinstance(event, Stopped)]
+        ends += [due for (_, kind), (due, _) in self.timers.items() if kind is TimerKind.EXECUTION]
+        if ends:
+            child.stop = max(0, min(ends) - child.now) / 1000
         child.run()
         self.now = max(self.now, child.now)
         assert child.end is not None
-        return child.end
+        return None if child.end.status == "ABORTED" else child.end
 
     def child(self, parent: str, epoch: int, previous: int) -> None:
         """Start the next child of a fork."""
