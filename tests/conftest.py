@@ -1,4 +1,4 @@
-"""What tests of several rooms share: coroutines as tests, and one embedded server per session."""
+"""What tests of several rooms share: coroutines as tests, one embedded server, properties without deadlines."""
 
 from __future__ import annotations
 
@@ -6,9 +6,16 @@ import asyncio
 import inspect
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 from statewright.store import start_embedded, stop_embedded
+
+# How long an example takes says most of the machine it runs on; hostile inputs have tests of their own.
+hypothesis.settings.register_profile(
+    "statewright", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("statewright")
 
 
 @pytest.hookimpl(tryfirst=True)

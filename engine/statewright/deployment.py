@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from statewright.definition.compile import compile_definition
 from statewright.definition.lint import lint
 from statewright.definition.problem import Problem
 from statewright.definition.source import Source, SourceError, load, load_file
 from statewright.errors import DefinitionError
+from statewright.model import MachineType
 from statewright.states.base import Program
 from statewright.values import check, encode
 
@@ -40,7 +41,7 @@ class Deployable:
     program: Program
 
 
-def prepare(definition: dict[str, Any] | str | Path, machine_type: Literal["STANDARD", "EXPRESS"]) -> Deployable:
+def prepare(definition: dict[str, Any] | str | Path, machine_type: MachineType) -> Deployable:
     """Read and check a definition.
 
     Arguments:

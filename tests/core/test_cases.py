@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from statewright.model import Limits, Phase, Stopped
 from statewright.states import TYPES
@@ -69,13 +70,9 @@ def test_an_event_of_another_epoch_changes_nothing() -> None:
                 continue
             if getattr(event, "kind", None) == "execution":
                 continue
-            late = type(event)(**{**{name: getattr(event, name) for name in _fields(event)}, "epoch": frame.epoch + 1})
+            late = replace(event, epoch=frame.epoch + 1)
             answer = step(memory.program, execution, frame, late, memory.limits)
             assert (answer.frame, answer.history, answer.commands) == (frame, (), ())
-
-
-def _fields(event: Any) -> list[str]:
-    return list(event.__struct_fields__)
 
 
 def test_stop_drops_what_runs() -> None:

@@ -48,7 +48,7 @@ LIMITS = Limits(history_events=150, payload_bytes=4000, variable_bytes=2000, var
 ANY_INPUT = INPUT.filter(is_json)
 
 
-@settings(max_examples=200 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200 * EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(machines(), ANY_INPUT, TASKS, st.none() | st.floats(0, 12))
 def test_any_execution(definition: dict[str, Any], input_: Any, tasks: Any, stop: float | None) -> None:
     memory = Memory(definition, input_, tasks, LIMITS, stop=stop).run()
@@ -120,7 +120,7 @@ FAULTY = st.sampled_from([0, 1, 7]).flatmap(
 )  # fmt: skip
 
 
-@settings(max_examples=60 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60 * EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(machines(), ANY_INPUT, TASKS, st.lists(FAULTY, min_size=1, max_size=3))
 def test_events_that_are_not_due_change_nothing(
     definition: dict[str, Any], input_: Any, tasks: Any, faulty: list[Event]
@@ -134,7 +134,7 @@ def test_events_that_are_not_due_change_nothing(
                 assert (taken.frame, taken.history, taken.commands, taken.keep_timers) == (frame, (), (), True)
 
 
-@settings(max_examples=60 * EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60 * EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(machines(), ANY_INPUT, TASKS, st.integers(0, 40))
 def test_any_execution_can_be_stopped_after_any_step(
     definition: dict[str, Any], input_: Any, tasks: Any, steps: int

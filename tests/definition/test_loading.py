@@ -219,7 +219,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(VALUES, st.sampled_from([None, 2]))
 def test_json_round_trip(value: Json, indent: int | None) -> None:
     assert load(json.dumps(value, indent=indent), syntax="json").value == value
@@ -233,14 +233,14 @@ class _Quoting(yaml.SafeDumper):
 _Quoting.add_representer(str, lambda dumper, text: dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"'))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(VALUES, st.booleans())
 def test_yaml_round_trip(value: Json, flow: bool) -> None:
     text = yaml.dump(value, Dumper=_Quoting, allow_unicode=True, default_flow_style=flow, width=10**6)
     assert load(text, syntax="yaml").value == value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.one_of(st.text(max_size=60), st.text(alphabet='{}[]",:\\ua1-#&*!|>%@?\n \t', max_size=60)),
     st.sampled_from(["yaml", "json"]),
@@ -255,7 +255,7 @@ def test_any_text_is_a_document_or_a_problem(text: str, syntax: str) -> None:
     assert shown
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=40))
 def test_any_bytes(data: bytes) -> None:
     with contextlib.suppress(SourceError):

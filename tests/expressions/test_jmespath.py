@@ -96,7 +96,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(PIECES, max_size=8).map("".join) | st.text(max_size=8))
 def test_nothing_else_is_raised(text: str) -> None:
     with contextlib.suppress(PathSyntaxError, ExpressionError):

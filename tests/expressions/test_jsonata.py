@@ -162,14 +162,14 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(st.lists(PIECES, max_size=8).map(" ".join) | st.text(max_size=8))
 def test_nothing_else_is_raised(text: str) -> None:
     with contextlib.suppress(PathSyntaxError, ExpressionError):
         evaluate(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.sampled_from(["a", "b", "c", "list", "one", "none", "f", "nope", "v"]), max_size=3))
 def test_a_plain_path_is_what_the_library_makes_of_it(names: list[str]) -> None:
     path = ".".join(["$states.input", *names])

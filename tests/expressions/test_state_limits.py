@@ -5,12 +5,12 @@ import time
 from typing import Any
 
 import pytest
-from tests.core.memory import execution
 
 from statewright.definition.compile import compile_definition
 from statewright.errors import DefinitionError
 from statewright.model import Continue
 from statewright.step import begin, step
+from tests.core.memory import execution
 
 NUMBERS = list(range(20_000))
 INPUT = {

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from statewright.definition.lint import descriptions, lint
 from statewright.definition.problem import Problem, render_text
 from statewright.definition.source import SourceError, load
+from statewright.model import MachineType
 
 MARK = re.compile(r"(error|warning|info): ([A-Z_]+)(?: @ (\d+))?")
 CHUNKS = {
@@ -37,7 +37,7 @@ def marks(chunk: str) -> list[tuple[int, str, str, str]]:
 
 def problems(chunk: str) -> list[Problem]:
     """What is found in a chunk."""
-    machine_type: Literal["STANDARD", "EXPRESS"] = "EXPRESS" if chunk.startswith("# type: EXPRESS") else "STANDARD"
+    machine_type: MachineType = "EXPRESS" if chunk.startswith("# type: EXPRESS") else "STANDARD"
     try:
         return lint(
             load(chunk, "chunk.yaml"), machine_type, "aws" if chunk.startswith("# target: aws") else "statewright"

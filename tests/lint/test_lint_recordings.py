@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -14,6 +14,7 @@ from statewright.definition.lint import lint
 from statewright.definition.problem import diagnostics, refusal, render_text
 from statewright.definition.scopes import Target
 from statewright.definition.source import load, load_file
+from statewright.model import MachineType
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 CASES = SHARED / "conformance" / "cases"
@@ -70,7 +71,7 @@ def judged() -> list[Judged]:
     return [found for kind, find in sources.items() for case in recorded(kind) for found in find(case)]
 
 
-def machine_type(name: str | None) -> Literal["STANDARD", "EXPRESS"]:
+def machine_type(name: str | None) -> MachineType:
     """The type as `lint` takes it."""
     return "EXPRESS" if name == "EXPRESS" else "STANDARD"
 

@@ -64,13 +64,13 @@ def check(value: Json) -> None:
     dot(source.value)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(DOCUMENTS)
 def test_any_document(value: Json) -> None:
     check(value)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.dictionaries(st.sampled_from(["A", "B", "C"]), st.dictionaries(KEYS, DOCUMENTS, max_size=8), max_size=3))
 def test_any_states(states: Json) -> None:
     check({"StartAt": "A", "States": states})

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from statewright.definition.source import load_file
+from statewright.model import MachineType
 from statewright.values import Json
 from tests.samples.analysis import analyse
 from tests.samples.decisions import Way, ways
@@ -37,7 +38,7 @@ class Sample:
 
     name: str
     definition: dict[str, Any]
-    type: Literal["STANDARD", "EXPRESS"] = "STANDARD"
+    type: MachineType = "STANDARD"
     input: Json = None
     results: dict[str, Json] = field(default_factory=dict)
     datasets: dict[str, Json] = field(default_factory=dict)

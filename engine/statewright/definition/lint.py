@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import islice
-from typing import Literal
 
 from statewright.definition.problem import Problem, Severity, location
 from statewright.definition.rules import RULES
@@ -12,6 +11,7 @@ from statewright.definition.rules.rule import SCHEMA_VALIDATION_FAILED, Finding
 from statewright.definition.schema import SCHEMA_CODES, violations
 from statewright.definition.scopes import Definition, Target
 from statewright.definition.source import Source
+from statewright.model import MachineType
 
 __all__ = ["MAX_FINDINGS", "descriptions", "lint"]
 
@@ -19,9 +19,7 @@ MAX_FINDINGS = 1000
 """The most problems that one rule, or the schemas together, report.  Every rule still has its say."""
 
 
-def lint(
-    source: Source, machine_type: Literal["STANDARD", "EXPRESS"] = "STANDARD", target: Target = "statewright"
-) -> list[Problem]:
+def lint(source: Source, machine_type: MachineType = "STANDARD", target: Target = "statewright") -> list[Problem]:
     """Everything that is wrong with a definition, sorted by position.  It never raises, whatever the document holds.
 
     Arguments:

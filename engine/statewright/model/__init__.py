@@ -18,6 +18,7 @@ from statewright.model.frames import (
     Item,
     Link,
     LinkKind,
+    MachineType,
     MapRun,
     Phase,
     TaskKind,
@@ -39,6 +40,6 @@ from statewright.model.steps import (
 __all__ = [
     "PROFILES",
     "Command", "Continue", "EndExecution", "Event", "Execution", "Finish", "Fork", "Frame", "HistoryEvent", "Item",
-    "Joined", "Limits", "Link", "LinkKind", "MapRun", "Phase", "StartMapRun", "StartTask", "StartTimer", "Step",
-    "Stopped", "TaskAnswer", "TaskKind", "TaskOrder", "TaskSubmitted", "TimerFired", "TimerKind",
+    "Joined", "Limits", "Link", "LinkKind", "MachineType", "MapRun", "Phase", "StartMapRun", "StartTask", "StartTimer",
+    "Step", "Stopped", "TaskAnswer", "TaskKind", "TaskOrder", "TaskSubmitted", "TimerFired", "TimerKind",
 ]  # fmt: skip

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
 from statewright.values import Json, Payload
 
 __all__ = [
-    "Execution", "Fork", "Frame", "Item", "Link", "LinkKind", "MapRun", "Phase", "TaskKind", "TaskOrder", "TimerKind",
+    "Execution", "Fork", "Frame", "Item", "Link", "LinkKind", "MachineType", "MapRun", "Phase", "TaskKind", "TaskOrder",
+    "TimerKind",
 ]  # fmt: skip
+
+
+MachineType: TypeAlias = Literal["STANDARD", "EXPRESS"]
+"""The type of a state machine and of its executions, as CreateStateMachine has it."""
 
 
 class Phase(StrEnum):

@@ -199,7 +199,7 @@ class Map:
             turn,
             effective,
             machine=self.processor,
-            concurrency=distributed.concurrency(self._concurrency(turn, effective)),
+            concurrency=self._concurrency(turn, effective),
             items=items,
             keys=tuple(keys or ()),
             tolerated_count=count,

@@ -85,16 +85,16 @@ class _Batcher:
             language.batch_input(spec),
         )
 
-    def evaluate(self, turn: Turn, effective: Json) -> dict[str, Any]:
+    def evaluate(self, turn: Turn, effective: Json) -> tuple[int, int, Payload | None]:
+        """How many items and bytes a batch has at most (0: any number), and BatchInput."""
         scope = turn.scope()
-        return {
-            "batched": True,
-            "batch_items": _positive(self.items and self.items(scope, effective), "MaxItemsPerBatch"),
-            "batch_bytes": min(
-                _positive(self.size and self.size(scope, effective), "MaxInputBytesPerBatch"), _BATCH_BYTES
-            ),
-            "batch_input": None if self.input is None else turn.payload(self.input(scope, effective)),
-        }
+        items = _positive(self.items and self.items(scope, effective), "MaxItemsPerBatch")
+        size = _positive(self.size and self.size(scope, effective), "MaxInputBytesPerBatch")
+        return (
+            items,
+            min(size, _BATCH_BYTES),
+            None if self.input is None else turn.payload(self.input(scope, effective)),
+        )
 
 
 def _positive(number: int | None, field: str) -> int:
@@ -127,27 +127,49 @@ class Distributed:
             _Part.of(spec.get("ResultWriter"), "ResultWriter", "WriterConfig", language),
         )
 
-    def order(self, turn: Turn, effective: Json, **known: Any) -> MapRun:
-        """The map run that the state starts; `known` is what inline Maps evaluate as well."""
+    def order(
+        self,
+        turn: Turn,
+        effective: Json,
+        *,
+        machine: str,
+        concurrency: int,
+        items: Payload | None,
+        keys: tuple[str, ...],
+        tolerated_count: int | None,
+        tolerated_percentage: float | None,
+    ) -> MapRun:
+        """The map run that the state starts.
+
+        Arguments:
+            turn, effective: of the Map state, and its effective input.
+            concurrency: its MaxConcurrency, 0 where it has none.
+            machine, items, keys, tolerated_count, tolerated_percentage: see `MapRun`.
+        """
         label = self.label or label_of(turn.execution.definition, turn.frame.state)
         reader = None if self.reader is None else self.reader.evaluate(turn, effective, "ReaderConfig")
         writer = None if self.writer is None else self.writer.evaluate(turn, effective, "WriterConfig")
-        batches = {} if self.batcher is None else self.batcher.evaluate(turn, effective)
+        batch_items, batch_bytes, batch_input = (
+            (0, 0, None) if self.batcher is None else self.batcher.evaluate(turn, effective)
+        )
         return MapRun(
             epoch=turn.frame.epoch + 1,
             arn=arn_within(f"{turn.execution.machine_arn}/{label}", "mapRun", turn.entropy.uuid()),
+            machine=machine,
             execution_type=self.execution_type,
+            concurrency=min(concurrency or _CONCURRENCY, _MOST_CHILDREN),
+            items=items,
+            keys=keys,
             reader=reader,
+            batched=self.batcher is not None,
+            batch_items=batch_items,
+            batch_bytes=batch_bytes,
+            batch_input=batch_input,
             writer=writer,
+            tolerated_count=tolerated_count,
+            tolerated_percentage=tolerated_percentage,
             result_bytes=turn.limits.payload_bytes if self.writer is None or self.writer.resource is None else None,
-            **batches,
-            **known,
         )
-
-    @staticmethod
-    def concurrency(asked: int) -> int:
-        """How many children run at once where MaxConcurrency is `asked`."""
-        return min(asked or _CONCURRENCY, _MOST_CHILDREN)
 
 
 class Selecting(Protocol):
