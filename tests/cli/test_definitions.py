@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from tests.cli.conftest import HELLO, Shell
 
 BROKEN = "StartAt: A\nStates:\n  A:\n    Type: Pass\n    Nxt: B\n    End: true\n"

@@ -7,6 +7,7 @@ import signal
 import subprocess
 
 import pytest
+
 from tests.cli.conftest import ASK, HANDLERS, HELLO, Shell, read_until
 
 RUN_ASK = ("run", "ask.yaml", "--functions", "handlers.py", "--name", "one")

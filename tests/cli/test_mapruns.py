@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from tests.cli.conftest import ROOT, Shell, read_until
 
 SLOW = """

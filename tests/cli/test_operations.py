@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from tests.cli.conftest import Shell
 
 from statewright.store.embedded import server_binary
+from tests.cli.conftest import Shell
 
 Serve = Callable[..., str]
 

@@ -7,9 +7,9 @@ import sys
 
 import click
 import pytest
-from tests.cli.conftest import COMMAND, HELLO, Shell
 
 from statewright_cli.main import cli
+from tests.cli.conftest import COMMAND, HELLO, Shell
 
 HEAVY = ("redis", "hiredis", "jsonschema", "yaml", "msgspec", "asyncio")
 
