@@ -177,7 +177,7 @@ async def test_chance_in_the_selector_cuts_batches_where_they_were(
     async def work(given: Any) -> None:
         seen.update(item["n"] for item in given["Items"])
 
-    state = {
+    state: dict[str, Any] = {
         "Type": "Map",
         "QueryLanguage": "JSONata",
         "ItemReader": {**reader("items.jsonl", {"InputType": "JSONL", "MaxItems": 700}), "Arguments": {}},
@@ -230,9 +230,7 @@ class Slow:
         return self._objects.open(bucket, key, start)
 
 
-async def test_stopped_in_the_middle_of_a_read(
-    site: Site, bucket: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_stopped_in_the_middle_of_a_read(site: Site, bucket: Path, caplog: pytest.LogCaptureFixture) -> None:
     import threading
 
     begun, go_on = asyncio.Event(), threading.Event()

@@ -16,6 +16,7 @@ from statewright.model import (
     StartMapRun,
     Step,
 )
+from statewright.store import RedisStore
 from statewright.store.verbs import MapRunCounts
 from tests.store.conftest import Stores
 from tests.store.scene import LEASE, Scene, events, payload
@@ -38,13 +39,17 @@ class Run:
         options = {"concurrency": 4, **options}
         ordered = MapRun(epoch=1, arn=RUN, machine="/M", execution_type=type, **options)
         answer = await scene.commit(
-            phase=Phase.MAP_RUN, epoch=1, commands=(StartMapRun(ordered),), history=events("MapRunStarted"), keep_ms=LEASE
+            phase=Phase.MAP_RUN,
+            epoch=1,
+            commands=(StartMapRun(ordered),),
+            history=events("MapRunStarted"),
+            keep_ms=LEASE,
         )
         assert answer.outcome == "OK"
         return cls(scene, type)
 
     @property
-    def store(self) -> Any:
+    def store(self) -> RedisStore:
         return self.scene.store
 
     def child(self, index: int, items: int = 1, **options: Any) -> Execution:
@@ -70,7 +75,12 @@ class Run:
         return str((await self.store.create(child, step, digest="", owner=owner, lease_ms=LEASE)).outcome)
 
     async def end(
-        self, index: int, status: str = "SUCCEEDED", output: str | None = None, error: str | None = None, cause: str = "c"
+        self,
+        index: int,
+        status: str = "SUCCEEDED",
+        output: str | None = None,
+        error: str | None = None,
+        cause: str = "c",
     ) -> str:
         """End a child that `w` holds."""
         if status == "SUCCEEDED":
@@ -87,8 +97,7 @@ class Run:
         read = begun[1] - begun[0] if read is None else read
         options = {"cursor": f"after {begun[1]}", "owner": "w", **options}
         owner = options.pop("owner")
-        answer = await self.store.advance(*PLACE, owner, begun=begun, read=read, done=done, idle=idle, **options)
-        return answer  # type: ignore[no-any-return]
+        return await self.scene.store.advance(*PLACE, owner, begun=begun, read=read, done=done, idle=idle, **options)
 
     async def feed(self, count: int, *, done: bool = True, idle: bool = True) -> None:
         """Start the first `count` children and tell so."""
@@ -99,7 +108,7 @@ class Run:
     async def counts(self) -> MapRunCounts:
         counts = await self.store.map_run_counts(*PLACE)
         assert counts is not None
-        return counts  # type: ignore[no-any-return]
+        return counts
 
     async def inbox(self) -> list[str]:
         found = await self.store._scripts.call("LRANGE", self.store._key("E1", "b", ""), 0, -1)

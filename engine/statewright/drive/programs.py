@@ -37,6 +37,10 @@ class Programs:
         """Remember an execution."""
         self._executions.put(execution.id, execution, len(execution.input.text))
 
+    def forget(self, execution: str) -> None:
+        """An execution has ended: nobody will ask for it again."""
+        self._executions.forget(execution)
+
     def learn(self, hash_: str, type_: str, program: Program) -> None:
         """Remember a definition that was just compiled here."""
         self._programs.put(f"{type_}:{hash_}", program)

@@ -30,7 +30,6 @@ from statewright.model import (
     Execution,
     Joined,
     Phase,
-    StartMapRun,
     Step,
     TaskKind,
 )
@@ -340,7 +339,8 @@ class Runner:
             self._mail.skip_stale(taken.frame)
             or taken.frame.phase is Phase.ENTER
             or runs_handler(taken.frame)
-            or (taken.frame.phase is Phase.MAP_RUN and (session.stopping or _begins_run(taken)))
+            # A run that begins is fed here; one whose worker drains is left to the next, which nobody would wake.
+            or (taken.frame.phase is Phase.MAP_RUN and (session.stopping or bool(taken.commands)))
         )
         stays = goes_on and (stay or not session.stopping)
         self._leaving = not stays
@@ -391,10 +391,6 @@ class Runner:
         if sent.step.entered is not None and sent.step.frame is self.frame:
             self.frame = replace(self.frame, entered_id=committed.base + sent.step.entered)
         session.follow(self.execution_id, sent.step, committed.now or self._now())
-
-
-def _begins_run(taken: Step) -> bool:
-    return any(isinstance(command, StartMapRun) for command in taken.commands)
 
 
 def _uncancel() -> None:
