@@ -148,6 +148,33 @@ async def test_an_item_that_is_too_large(site: Site) -> None:
         assert await working_keys(engine) == set()
 
 
+@pytest.mark.parametrize("objects", [True, False])
+async def test_results_that_cannot_be_written(site: Site, bucket: Path, objects: bool) -> None:
+    writer = {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "none", "Prefix": "out"}}
+    async with site.engine(objects=bucket.parent if objects else None) as engine:
+        ended = await run(engine, distributed(PASS, ResultWriter=writer), [1, 2])
+        assert (ended.status, ended.error) == ("FAILED", "States.ResultWriterFailed")
+        assert (await engine.map_run(await only_run(engine))).status == "FAILED"
+        assert await working_keys(engine) == set()
+
+
+async def test_a_child_that_is_stopped_counts_as_failed(site: Site) -> None:
+    forever = {"W": {"Type": "Wait", "Seconds": 100, "End": True}}
+    async with site.engine() as engine, idle_worker(engine) as worker:
+        await engine.deploy(machine(distributed(forever, ToleratedFailureCount=1)), name="machine")
+        started = await engine.start("machine", [1, 2, 3], name="parent")
+        await worker.run_until_idle(until=site.clock())
+        children = {
+            child.execution.input.text: child.execution.arn
+            for child in await engine.list(map_run=await only_run(engine))
+        }
+        await engine.stop(children["2"], "Enough", "of this")
+        await worker.run_until_idle()
+        assert output(await engine.describe(started.arn)) == [1, {"Error": "Enough", "Cause": "of this"}, 3]
+        described = await engine.map_run(await only_run(engine))
+        assert (described.executions["aborted"], described.executions["succeeded"]) == (1, 2)
+
+
 # -- inside and around ------------------------------------------------------------------------------------------------
 @KINDS
 async def test_a_map_in_a_map(site: Site, kind: str) -> None:

@@ -181,7 +181,7 @@ async def test_chance_in_the_selector_cuts_batches_where_they_were(
         "Type": "Map",
         "QueryLanguage": "JSONata",
         "ItemReader": {**reader("items.jsonl", {"InputType": "JSONL", "MaxItems": 700}), "Arguments": {}},
-        "ItemSelector": {"n": "{% $states.context.Map.Item.Value.n %}", "r": "{% $random() %}", "u": "{% $uuid() %}"},
+        "ItemSelector": {"n": "{% $states.context.Map.Item.Value.n %}", "r": "{% $random() < 0.5 ? $uuid() : '' %}"},
         "ItemBatcher": batcher,
     }
     state["ItemReader"]["Arguments"] = state["ItemReader"].pop("Parameters")
