@@ -177,11 +177,11 @@ async def test_chance_in_the_selector_cuts_batches_where_they_were(
     async def work(given: Any) -> None:
         seen.update(item["n"] for item in given["Items"])
 
-    state = {
+    state: dict[str, Any] = {
         "Type": "Map",
         "QueryLanguage": "JSONata",
         "ItemReader": {**reader("items.jsonl", {"InputType": "JSONL", "MaxItems": 700}), "Arguments": {}},
-        "ItemSelector": {"n": "{% $states.context.Map.Item.Value.n %}", "r": "{% $random() %}", "u": "{% $uuid() %}"},
+        "ItemSelector": {"n": "{% $states.context.Map.Item.Value.n %}", "r": "{% $random() < 0.5 ? $uuid() : '' %}"},
         "ItemBatcher": batcher,
     }
     state["ItemReader"]["Arguments"] = state["ItemReader"].pop("Parameters")
@@ -224,10 +224,10 @@ class Slow:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._objects, name)
 
-    def open(self, bucket: str, key: str, start: int = 0) -> Any:
+    def open(self, bucket: str, key: str, start: int = 0, **options: Any) -> Any:
         self._loop.call_soon_threadsafe(self._begun.set)
         self._go_on.wait(10)
-        return self._objects.open(bucket, key, start)
+        return self._objects.open(bucket, key, start, **options)
 
 
 async def test_stopped_in_the_middle_of_a_read(site: Site, bucket: Path, caplog: pytest.LogCaptureFixture) -> None:

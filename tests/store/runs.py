@@ -16,6 +16,7 @@ from statewright.model import (
     StartMapRun,
     Step,
 )
+from statewright.store import RedisStore
 from statewright.store.verbs import MapRunCounts
 from tests.store.conftest import Stores
 from tests.store.scene import LEASE, Scene, events, payload
@@ -48,7 +49,7 @@ class Run:
         return cls(scene, type)
 
     @property
-    def store(self) -> Any:
+    def store(self) -> RedisStore:
         return self.scene.store
 
     def child(self, index: int, items: int = 1, **options: Any) -> Execution:
@@ -96,7 +97,7 @@ class Run:
         read = begun[1] - begun[0] if read is None else read
         options = {"cursor": f"after {begun[1]}", "owner": "w", **options}
         owner = options.pop("owner")
-        return await self.store.advance(*PLACE, owner, begun=begun, read=read, done=done, idle=idle, **options)  # type: ignore[no-any-return]
+        return await self.scene.store.advance(*PLACE, owner, begun=begun, read=read, done=done, idle=idle, **options)
 
     async def feed(self, count: int, *, done: bool = True, idle: bool = True) -> None:
         """Start the first `count` children and tell so."""
@@ -107,7 +108,7 @@ class Run:
     async def counts(self) -> MapRunCounts:
         counts = await self.store.map_run_counts(*PLACE)
         assert counts is not None
-        return counts  # type: ignore[no-any-return]
+        return counts
 
     async def inbox(self) -> list[str]:
         found = await self.store._scripts.call("LRANGE", self.store._key("E1", "b", ""), 0, -1)

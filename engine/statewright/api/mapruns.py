@@ -112,7 +112,7 @@ class MapRuns(Connected):
 
 
 def _by_status(ended: dict[str, int], running: int, total: int) -> dict[str, int]:
-    """Counts by status; whatever has neither ended nor runs is pending.  What runs may not be part of `total` yet."""
+    """Counts by status; whatever neither ended nor runs is pending; what runs may not be in `total` yet."""
     by_status = {status.lower(): number for status, number in ended.items()}
     begun = running + sum(ended.values())
     return {"pending": max(0, total - begun), "running": running, **by_status, "total": max(total, begun)}

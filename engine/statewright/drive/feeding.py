@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from statewright.arn import execution_id
 from statewright.drive.session import Session
-from statewright.drive.starting import start_execution
+from statewright.drive.starting import Starter, start_execution
 from statewright.items import MapItem, Reader, open_items, open_results
 from statewright.model import Execution, Frame, Item, Link, LinkKind, MapRun
 from statewright.states.distributed import Feeding
@@ -32,8 +32,17 @@ _BYTES = 4_000_000
 """How much is read ahead at once: items, and bytes of their texts."""
 
 _CREATED_AT_ONCE = 256
+"""Children created at once; fewer where their inputs have more than `_BYTES` together."""
+
 _SOURCES = 64
 """Map runs whose readers stay open between two meals."""
+
+
+class FeedingWorker(Starter, Protocol):
+    """A worker, as far as it is needed to feed a map run (see `Worker`)."""
+
+    @property
+    def has_idle_handlers(self) -> bool: ...
 
 
 class _Source(Protocol):
@@ -90,13 +99,14 @@ class _Reading:
     Arguments:
         child: index of the next child.
         item: index of the next item to be selected.
-        before: the source's cursor before the part that is in memory, of which `used` items are used up.
+        parts: what was read at once and is not used up: the source's cursor before it, and how many items it has.
+        used: how many items of the first part are used up.
     """
 
     source: _Source
     child: int
     item: int
-    before: str
+    parts: deque[tuple[str, int]] = field(default_factory=deque)
     used: int = 0
     waiting: deque[Payload] = field(default_factory=deque)
     taking: Future[Any] = field(default_factory=_nothing)
@@ -104,7 +114,7 @@ class _Reading:
     @property
     def cursor(self) -> str:
         """Where another worker goes on."""
-        return encode([self.before, self.used])
+        return encode([self.parts[0][0] if self.parts else self.source.cursor, self.used])
 
     @property
     def more(self) -> bool:
@@ -113,8 +123,17 @@ class _Reading:
 
     async def take(self, threads: Executor, count: int) -> list[MapItem]:
         """Take items from the source, in a thread."""
+        before = self.source.cursor
         self.taking = threads.submit(self.source.take, count, _BYTES)
-        return await asyncio.wrap_future(self.taking)
+        found: list[MapItem] = await asyncio.wrap_future(self.taking)
+        self.parts.append((before, len(found)))
+        return found
+
+    def use(self, count: int) -> None:
+        """So many items more are used up."""
+        self.used += count
+        while self.parts and self.used >= self.parts[0][1]:
+            self.used -= self.parts.popleft()[1]
 
     def close(self) -> None:
         """Close the source, as soon as nothing is being taken from it any more."""
@@ -125,13 +144,14 @@ class Feeder:
     """Feeds the map runs whose frames a worker holds.
 
     Arguments:
-        session: of the worker.
+        worker: takes on the children it starts, as long as it has nothing better to do; the others are for anybody.
 
     Example: ``await feeder.feed(execution, frame, make_feeding, interrupted)``
     """
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, worker: FeedingWorker) -> None:
+        self._worker = worker
+        self._session = worker.session
         self._readings: dict[tuple[str, str, int], _Reading] = {}
 
     def close(self) -> None:
@@ -188,17 +208,18 @@ class Feeder:
         interrupted: Callable[[], bool],
     ) -> bool:
         while True:
-            first, items = reading.child, 0
+            first, items, size = reading.child, 0, 0
             children: list[Execution] = []
-            while len(children) < min(room, _CREATED_AT_ONCE):
+            while len(children) < min(room, _CREATED_AT_ONCE) and size < _BYTES:
                 count = await self._next_batch(reading, feeding)
                 if not count:
                     break
                 payload = feeding.input([reading.waiting.popleft() for _ in range(count)])
                 children.append(child_execution(self._session, execution, place, run, reading.child, payload, count))
                 reading.child += 1
-                reading.used += count
+                reading.use(count)
                 items += count
+                size += len(payload.text)
             await asyncio.gather(*map(self._create, children))
             done = not reading.waiting and not reading.more
             idle = done or len(children) >= room
@@ -225,8 +246,6 @@ class Feeder:
                 return count
             if not reading.more:
                 return 0
-            if not reading.waiting:
-                reading.before, reading.used = reading.source.cursor, 0
             for item in await reading.take(self._session.threads, _ITEMS):
                 selected = feeding.select(Item(reading.item, item.payload, item.key, item.source))
                 reading.waiting.append(selected)
@@ -244,7 +263,7 @@ class Feeder:
         source = await asyncio.get_running_loop().run_in_executor(
             self._session.threads, self._open, run, before or None
         )
-        reading = _Reading(source, counts.next, counts.read - used, before)
+        reading = _Reading(source, counts.next, counts.read - used)
         self._readings[place] = reading
         if used:
             await self._skip(reading, used)
@@ -252,10 +271,11 @@ class Feeder:
 
     async def _skip(self, reading: _Reading, used: int) -> None:
         """Pass over what was used up of the part that begins at the cursor."""
-        while reading.used < used and reading.more:
-            found = await reading.take(self._session.threads, used - reading.used)
-            reading.used += len(found)
+        while used and reading.more:
+            found = await reading.take(self._session.threads, used)
+            reading.use(len(found))
             reading.item += len(found)
+            used -= len(found)
 
     def _open(self, run: MapRun, cursor: str | None) -> _Source:
         if cursor is None and run.writer is not None and run.writer.value["Resource"] is not None:
@@ -276,7 +296,8 @@ class Feeder:
     async def _create(self, child: Execution) -> None:
         """Start a child execution, unless it was started before.  If the run is over, `advance` will say so."""
         session = self._session
-        await start_execution(session.store, session.programs, session.clock, child, None, session.limits)
+        worker = self._worker if self._worker.has_idle_handlers else None
+        await start_execution(session.store, session.programs, session.clock, child, worker, session.limits)
 
 
 def _cursor(text: str) -> tuple[str, int]:

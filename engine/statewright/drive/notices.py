@@ -4,8 +4,8 @@ A notice is written in the commit that makes it necessary, obeyed by whichever w
 obeying it again changes nothing.
 
     E<execution>                 it has ended: answer the task that waits for it
-    C<execution>                 it was started for a task: stop it if that task is not waited for any more; written
-                                 when it starts and when the waiting ends, so that neither can overtake the other
+    C<execution>                 it was started for a task: stop it if that task is not waited for any more
+                                 (both when it starts and when the waiting ends: neither can overtake the other)
     A<execution>:<frame>:<epoch> this map run is over: stop the children that still run
 """
 

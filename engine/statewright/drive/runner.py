@@ -30,7 +30,6 @@ from statewright.model import (
     Execution,
     Joined,
     Phase,
-    StartMapRun,
     Step,
     TaskKind,
 )
@@ -338,7 +337,8 @@ class Runner:
             self._mail.skip_stale(taken.frame)
             or taken.frame.phase is Phase.ENTER
             or runs_handler(taken.frame)
-            or (taken.frame.phase is Phase.MAP_RUN and (session.stopping or StartMapRun in map(type, taken.commands)))
+            # A run that begins is fed here; one whose worker drains is left to the next, which nobody would wake.
+            or (taken.frame.phase is Phase.MAP_RUN and (session.stopping or bool(taken.commands)))
         )
         stays = goes_on and (stay or not session.stopping)
         self._leaving = not stays

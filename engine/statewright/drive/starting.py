@@ -17,7 +17,7 @@ from statewright.model import Execution, Limits, LinkKind, Step
 from statewright.step import Program, begin
 from statewright.store.verbs import Created, Store
 
-__all__ = ["start_execution"]
+__all__ = ["Starter", "start_execution"]
 
 _DEFAULT_LIMITS = Limits()
 

@@ -106,7 +106,7 @@ class Worker:
             abandon=self.abandon,
             ended=self.forget,
         )
-        self._feeder = Feeder(self.session)
+        self._feeder = Feeder(self)
         self.session.feed = self._feeder.feed
         self._notices = Notices(self.session)
         self._doorbell = doorbell or Doorbell(store)
@@ -188,6 +188,11 @@ class Worker:
         """Whether `run` is at work and would take a frame of this state machine."""
         return self.serves(machine) and self._running and not self.session.stopping and self._held < self._room
 
+    @property
+    def has_idle_handlers(self) -> bool:
+        """Whether `run` is at work and holds fewer frames than it may run handlers."""
+        return self._running and not self.session.stopping and self._held < self._room // _FRAMES_PER_HANDLER
+
     # -- frames -------------------------------------------------------------------------------------------------------
     def begin(self, program: Program, execution: Execution) -> Step:
         """The first commit of an execution this worker will go on with: its creation and the entry of its first state,
@@ -213,10 +218,11 @@ class Worker:
     def adopt(self, execution: Execution, first: Step, created: Created, asked_at: float) -> None:
         """Take on an execution just created with a lease for this worker (`Store.create(owner=…)`, called at
         `asked_at`)."""
-        self.session.programs.add(execution)
         for command in first.commands:
             if isinstance(command, StartTimer):
                 self.session.look_at(created.now + command.delay if command.due is None else command.due)
+        if first.frame.phase is not Phase.DONE:
+            self.session.programs.add(execution)
         if first.frame.phase in (Phase.ENTER, Phase.TASK, Phase.MAP_RUN):
             frame = replace(first.frame, entered_id=first.entered or 0)
             base = created.length

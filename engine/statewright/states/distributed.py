@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
@@ -227,13 +228,11 @@ class Feeding:
             return min(len(waiting), 1)
         most = run.batch_items or len(waiting) + 1
         size = self._head
-        for count, item in enumerate(waiting):
-            if count == most:
-                return count
+        for count, item in enumerate(islice(waiting, most if run.batch_bytes else 0)):
             size += len(item.text.encode()) + 1
-            if run.batch_bytes and size > run.batch_bytes:
+            if size > run.batch_bytes:
                 return max(count, 1)
-        return len(waiting) if len(waiting) == most or not more else 0
+        return min(len(waiting), most) if len(waiting) >= most or not more else 0
 
     def input(self, items: Sequence[Payload]) -> Payload:
         """The input of a child that works on these items (AWS documentation, "ItemBatcher").
