@@ -85,7 +85,8 @@ class Memory:
         definition, input: what is run.
         tasks: resource (last part of an ARN) to the list of answers, the last one repeated: ``{"return": v}``,
             ``{"fail": [error, cause]}``, ``{"hang": true}``, ``{"echo": true}``; with `early` the answer comes before
-            the handler returns, with `after` so many seconds after the task was ordered (an activity: taken), and
+            the handler returns, with `unsent` it is the handler that fails, with `after` so many seconds after the task
+            was ordered (an activity: taken), and
             `beats` are the seconds at which heartbeats are sent.  An activity is `taken` after some seconds, null:
             never.
         stop: the second at which the execution is stopped.
@@ -207,7 +208,7 @@ class Memory:
         script = self.tasks.get(name, [{"echo": True}])
         said = script[min(self.calls.get(name, 0), len(script) - 1)]
         self.calls[name] = self.calls.get(name, 0) + 1
-        by_token = order.kind is not TaskKind.CALL
+        by_token = order.kind is not TaskKind.CALL and not said.get("unsent")
         start = said.get("taken", 0) if order.kind is TaskKind.ACTIVITY else 0
         if by_token and not said.get("early") and start is not None:
             submitted = TaskSubmitted(at=0, entropy="", epoch=frame.epoch, output=Payload.of({}), worker="w")

@@ -90,7 +90,7 @@ async def test_a_failing_submission_fails_the_task(site: Site) -> None:
 
     ended, history = await site.run(callback()["States"], {RESOURCE: submit})
     assert (ended.status, ended.error) == ("FAILED", "ConnectionError")
-    assert [event["type"] for event in history][3:5] == ["TaskStarted", "TaskFailed"]
+    assert [event["type"] for event in history][3:5] == ["TaskStarted", "TaskSubmitFailed"]
 
 
 async def test_a_failure_by_token_is_retried_with_a_new_token(site: Site) -> None:

@@ -141,7 +141,7 @@ async def test_a_handler_that_will_not_be_cancelled_is_not_believed(site: Site) 
 
 async def test_a_handler_in_a_thread_asks_whether_it_is_still_wanted(site: Site) -> None:
     ended: list[type[BaseException]] = []
-    begun, cancelled = threading.Event(), threading.Event()
+    begun, cancelled, done = threading.Event(), threading.Event(), threading.Event()
 
     def work(given: Any, context: TaskContext) -> None:
         context.raise_if_cancelled()
@@ -152,6 +152,8 @@ async def test_a_handler_in_a_thread_asks_whether_it_is_still_wanted(site: Site)
         except TaskCancelled as error:
             ended.append(type(error))
             raise
+        finally:
+            done.set()
 
     async with site.engine({"work": work}, real=True) as engine:
         await engine.deploy({"StartAt": "Work", "States": one_task("work")}, name="m")
@@ -160,6 +162,7 @@ async def test_a_handler_in_a_thread_asks_whether_it_is_still_wanted(site: Site)
             await asyncio.to_thread(begun.wait, 10)
             assert (await engine.stop(started.arn)).status == "ABORTED"
             cancelled.set()
+            await asyncio.to_thread(done.wait, 10)
     assert ended == [TaskCancelled]
 
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from statewright.lang.scope import Scope
 from statewright.values import Json
 
-__all__ = ["Assign", "Catch", "Dataflow", "Items", "Language", "Rule", "Value", "whole_text"]
+__all__ = ["Assign", "Catch", "Dataflow", "Items", "Language", "Rule", "Value", "takes_object", "whole_text"]
 
 Assign = Callable[[Scope, Json], Mapping[str, Json]]
 """(scope, what `$` means here) to the variables to be assigned."""
@@ -33,6 +33,18 @@ Items = Callable[[Scope, Json], tuple[list[Json], list[str] | None]]
 def whole_text(text: str) -> int | None:
     """The whole number that a text writes, None if it writes none.  Example: ``whole_text("15000") == 15000``"""
     return int(text) if re.fullmatch(r"-?[0-9]{1,9}", text) else None
+
+
+def takes_object(spec: Mapping[str, Any]) -> bool:
+    """Whether a Map state takes the members of an object for its items.
+
+    An inline one does not (recorded in both languages: state_map_context_object_EXECUTION_INPUT,
+    map_state_items_input_types); a distributed one does (AWS documentation of 2025, which says so of both).
+
+    Example: ``takes_object({"ItemProcessor": {"ProcessorConfig": {"Mode": "DISTRIBUTED"}}})``
+    """
+    processor = spec.get("ItemProcessor", spec.get("Iterator", {}))
+    return bool(processor.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED")
 
 
 @dataclass(frozen=True, slots=True)

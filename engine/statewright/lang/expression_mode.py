@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from statewright.errors import EvaluationError
-from statewright.lang.dataflow import Catch, Dataflow, Items, Rule, Value, whole_text
+from statewright.lang.dataflow import Catch, Dataflow, Items, Rule, Value, takes_object, whole_text
 from statewright.lang.expression import Expression, ExpressionError, source
 from statewright.lang.scope import MISSING, Scope, as_text
 from statewright.lang.template import MANY, bounded
@@ -144,12 +144,13 @@ class ExpressionLanguage:
         return Catch(_evaluated(output, "errorOutput") or (lambda _, error: error), _evaluated(assign, "errorOutput"))
 
     def rule(self, spec: Mapping[str, Any], place: str) -> Rule:
-        """See `Language.rule`."""
+        """See `Language.rule`; the state's own Output is for Default only."""
         condition, output, assign = (self._field(spec, name, place) for name in ("Condition", "Output", "Assign"))
         if condition is None:
             raise KeyError("Condition")
         holds = condition.of_type("boolean", lambda value: isinstance(value, bool))
-        return Rule(lambda scope, _: holds(scope, _NOTHING), _evaluated(output, None), _evaluated(assign, None))
+        passed = _evaluated(output, None) or (lambda _, effective: effective)
+        return Rule(lambda scope, _: holds(scope, _NOTHING), passed, _evaluated(assign, None))
 
     # -- single fields --------------------------------------------------------------------------------------------
     def integer(self, spec: Mapping[str, Any], field: str) -> Value | None:
@@ -223,16 +224,22 @@ class ExpressionLanguage:
         return lambda scope, _: text(scope, _NOTHING)
 
     def items(self, spec: Mapping[str, Any]) -> Items:
-        """See `Language.items`; an object is not an array, whatever a Map may take in JSONPath (recorded)."""
+        """See `Language.items` (recorded: map_state_items_eval_jsonata_fail, map_state_items_input_types)."""
         read = self._field(spec, "Items")
-        array = None if read is None else read.of_type("array", lambda value: isinstance(value, list))
+        objects = takes_object(spec)
+        given = (
+            None
+            if read is None
+            else read.of_type("array", lambda value: isinstance(value, list | dict if objects else list))
+        )
 
         def items(scope: Scope, effective: Json) -> tuple[list[Json], list[str] | None]:
-            if array is not None:
-                return array(scope, _NOTHING), None
-            if not isinstance(effective, list):
-                raise EvaluationError(f"Map state input must be an array but was: {as_text(effective)}")
-            return effective, None
+            found = effective if given is None else given(scope, _NOTHING)
+            if objects and isinstance(found, dict):
+                return list(found.values()), list(found)
+            if not isinstance(found, list):
+                raise EvaluationError(f"Map state input must be an array but was: {as_text(found)}")
+            return found, None
 
         return items
 

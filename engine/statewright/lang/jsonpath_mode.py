@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from statewright.errors import runtime_error
 from statewright.lang.comparison import OPERATORS
-from statewright.lang.dataflow import Assign, Catch, Dataflow, Items, Rule, Value, whole_text
+from statewright.lang.dataflow import Assign, Catch, Dataflow, Items, Rule, Value, takes_object, whole_text
 from statewright.lang.jsonpath import Path, compile_path
 from statewright.lang.scope import MISSING, Scope, as_text
 from statewright.lang.template import TemplateError, compile_expression, compile_template
@@ -242,22 +242,17 @@ class JsonPathLanguage:
         return lambda scope, effective: template.evaluate(scope.with_input(effective))["RoleArn"]
 
     def items(self, spec: Mapping[str, Any]) -> Items:
-        """See `Language.items`.
-
-        An inline Map refuses an object (recorded: state_map_context_object_EXECUTION_INPUT); a distributed one takes
-        its members (AWS documentation of 2025, which says so of both).
-        """
+        """See `Language.items`."""
         path = compile_path(spec.get("ItemsPath", "$"))
-        processor = spec.get("ItemProcessor", spec.get("Iterator", {}))
-        takes_object = processor.get("ProcessorConfig", {}).get("Mode") == "DISTRIBUTED"
+        objects = takes_object(spec)
 
         def items(scope: Scope, effective: Json) -> tuple[list[Json], list[str] | None]:
             found = path.require(scope.with_input(effective))
-            if isinstance(found, list):
-                return found, None
-            if takes_object and isinstance(found, dict):
+            if objects and isinstance(found, dict):
                 return list(found.values()), list(found)
-            raise runtime_error(f'Reference path "{path.shown}" must point to array.')
+            if not isinstance(found, list):
+                raise runtime_error(f'Reference path "{path.shown}" must point to array.')
+            return found, None
 
         return items
 

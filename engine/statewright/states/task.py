@@ -38,7 +38,8 @@ _NESTED: Final = frozenset({"startExecution.sync", "startExecution.sync:2"})
 """Actions of the service `states` that wait for the end of the execution they start."""
 
 _SUBMITTED: Final = frozenset({TaskKind.TOKEN, TaskKind.JOB})
-"""Kinds whose handler only submits the work."""
+"""Kinds whose handler only submits the work; if it fails, the task failed to submit (API model,
+TaskSubmitFailedEventDetails; not recorded)."""
 
 
 def _nested_execution(turn: Turn, arguments: Json) -> str:
@@ -173,9 +174,10 @@ class Task:
                 raise StatesError("States.Timeout", None, in_state=False, aliases=aliases)
             case TaskAnswer(output=output, failed=False) if output is not None:
                 return self._succeeded(turn, output)
-            case TaskAnswer(error=error, cause=cause):
+            case TaskAnswer(error=error, cause=cause, by_token=by_token):
                 failure = StatesError(error, cause, in_state=False)
-                self._record(turn, "Failed", error=failure.error, cause=failure.cause)
+                what = "SubmitFailed" if self.resource.kind in _SUBMITTED and not by_token else "Failed"
+                self._record(turn, what, error=failure.error, cause=failure.cause)
                 raise failure
         raise AssertionError(f"a task is not resumed by {type(event).__name__}")  # pragma: no cover
 

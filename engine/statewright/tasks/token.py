@@ -18,6 +18,8 @@ from statewright.errors import StatewrightError
 __all__ = ["TokenTarget", "Tokens"]
 
 _MAC_BYTES = 32
+_FIRST = b"\0"
+"""The first byte of all tokens, so that none begins with a dash, like an option of a command.  Also their version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Tokens:
     def sign(self, execution: str, frame_id: str, epoch: int) -> str:
         """The token of an order, as url-safe text."""
         body = f"{execution}\n{frame_id}\n{epoch}".encode()
-        return base64.urlsafe_b64encode(self._mac(body) + body).decode()
+        return base64.urlsafe_b64encode(_FIRST + self._mac(body) + body).decode()
 
     def check(self, token: str) -> TokenTarget:
         """What `token` answers.
@@ -56,9 +58,13 @@ class Tokens:
             raw = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
         except (UnicodeError, binascii.Error, AttributeError):
             raise _invalid() from None
-        mac, body = raw[:_MAC_BYTES], raw[_MAC_BYTES:]
+        mac, body = raw[1 : 1 + _MAC_BYTES], raw[1 + _MAC_BYTES :]
         # Base64 has several spellings of the same bytes; only the one that was handed out is good.
-        if not hmac.compare_digest(mac, self._mac(body)) or base64.urlsafe_b64encode(raw).decode() != token:
+        if (
+            raw[:1] != _FIRST
+            or not hmac.compare_digest(mac, self._mac(body))
+            or base64.urlsafe_b64encode(raw).decode() != token
+        ):
             raise _invalid()
         execution, frame_id, epoch = body.decode().split("\n")
         return TokenTarget(execution, frame_id, int(epoch))
