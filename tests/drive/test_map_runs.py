@@ -176,6 +176,30 @@ async def test_results_in_files(site: Site, bucket: Path) -> None:
         assert [(one["Error"], one["Cause"]) for one in failures] == [("Bad", f"item {n}") for n in (3, 13, 23, 33)]
 
 
+@KINDS
+async def test_results_in_files_of_a_run_that_fails(site: Site, bucket: Path, kind: str) -> None:
+    """What ended and what is stopped is written, too (AWS documentation, "ResultWriter")."""
+    begun: set[int] = set()
+
+    async def work(given: int) -> int:
+        begun.add(given)
+        while given != 4 or len(begun) < 4:
+            await asyncio.sleep(0.001)
+        raise TaskError("Bad")
+
+    writer = {"Resource": "arn:aws:states:::s3:putObject", "Parameters": {"Bucket": "b"}}
+    async with site.engine({"work": work}, objects=bucket.parent) as engine:
+        await engine.deploy(machine(distributed(kind=kind, ResultWriter=writer)), name="m")
+        ended = await engine.run("m", [1, 2, 3, 4], name="parent")
+        assert (ended.status, ended.error) == ("FAILED", "States.ExceedToleratedFailureThreshold")
+        [manifest] = bucket.rglob("manifest.json")
+        files = json.loads(manifest.read_text())["ResultFiles"]
+        found = {group: [json.loads((bucket / file["Key"]).read_text()) for file in files[group]] for group in files}
+    assert [[one["Input"] for one in part] for part in found["FAILED"]] == [["4"]]
+    assert sorted(one["Input"] for part in found["PENDING"] for one in part) == ["1", "2", "3"]
+    assert not found["SUCCEEDED"]
+
+
 async def test_results_that_are_too_large(site: Site) -> None:
     async def work(given: Any) -> str:
         return "x" * 3000

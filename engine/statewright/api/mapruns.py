@@ -106,7 +106,7 @@ class MapRuns(Connected):
             tolerated_failure_count=counts.tolerated_count,
             tolerated_failure_percentage=counts.tolerated_percentage,
             items=_by_status(counts.items, counts.working, known),
-            executions=_by_status(counts.executions, counts.running, counts.next),
+            executions=_by_status(counts.executions, counts.running, counts.begun),
             reading=ordered.items is None and counts.status == "RUNNING" and not counts.done,
         )
 

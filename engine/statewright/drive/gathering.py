@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from statewright.drive.session import Session
 from statewright.errors import StatesError
 from statewright.items import ChildResult, Results, open_results, transform
-from statewright.model import Frame, MapRun
+from statewright.model import Frame
 from statewright.recovery import error_output
 from statewright.store.records import ChildEnd
 from statewright.values import Json, Payload, encode
@@ -30,29 +30,36 @@ async def gather_results(session: Session, execution: str, frame: Frame) -> dict
     """
     run = frame.map_run
     assert run is not None  # noqa: S101  the frame is in Phase.MAP_RUN
-    counts = await session.store.map_run_counts(execution, frame.id, run.epoch)
-    if counts is None or counts.exceeded:
-        return {"exceeded": True}
-    children = session.store.child_results(execution, frame.id, run.epoch)
+    place = (execution, frame.id, run.epoch)
+    counts = await session.store.map_run_counts(*place)
+    exceeded = counts is None or counts.exceeded
+    ended = session.store.child_results(*place)
     try:
-        return {"result": await _result(session, run, frame.state, children)}
+        if run.writer is not None:
+            children = _child_results(ended, frame.state)
+            if counts is not None and exceeded:
+                children = _with_pending(session, place, counts.running, children)
+            result = await _written(session, run.arn, run.writer.value, children, files_only=exceeded)
+        elif not exceeded:
+            result = Payload.parse(f"[{','.join([_text(child, frame.state) async for child in ended])}]")
     except StatesError as error:
-        return {"error": error.error, "cause": error.cause}
+        if not exceeded:
+            return {"error": error.error, "cause": error.cause}
+    return {"exceeded": True} if exceeded else {"result": result}
 
 
-async def _result(session: Session, run: MapRun, state: str, children: AsyncIterator[ChildEnd]) -> Payload:
-    if run.writer is None:
-        return Payload.parse(f"[{','.join([_text(child, state) async for child in children])}]")
-    writer = run.writer.value
+async def _written(
+    session: Session, arn: str, writer: dict[str, Json], children: AsyncIterator[ChildResult], *, files_only: bool
+) -> Payload:
+    """What ResultWriter makes of the children's results; `files_only`: only what its Resource writes counts."""
     config = writer["WriterConfig"] or None
     if writer["Resource"] is None:
-        return Payload.of(transform([_child_result(child, state) async for child in children], config))
-
-    results = await _in_thread(session, lambda: open_results(session.objects, writer["Arguments"], config, run.arn))
+        return Payload.of(None if files_only else transform([child async for child in children], config))
+    results = await _in_thread(session, lambda: open_results(session.objects, writer["Arguments"], config, arn))
     try:
         part: list[ChildResult] = []
         async for child in children:
-            part.append(_child_result(child, state))
+            part.append(child)
             if len(part) == _AT_ONCE:
                 await _in_thread(session, partial(_add, results, part))
                 part = []
@@ -62,6 +69,24 @@ async def _result(session: Session, run: MapRun, state: str, children: AsyncIter
         results.abort()
         raise
     return Payload.of(written)
+
+
+async def _child_results(ended: AsyncIterator[ChildEnd], state: str) -> AsyncIterator[ChildResult]:
+    async for child in ended:
+        yield _child_result(child, state)
+
+
+async def _with_pending(
+    session: Session, place: tuple[str, str, int], running: int, ended: AsyncIterator[ChildResult]
+) -> AsyncIterator[ChildResult]:
+    """Those that ended, and those that are stopped now because too many failed (AWS documentation: PENDING)."""
+    async for child in ended:
+        yield child
+    for id_ in await session.store.open_children(*place, max(running, 1)):
+        found = await session.store.describe(id_)
+        if found is not None:
+            about = found.execution
+            yield ChildResult("PENDING", about.input.text, about.arn, about.name, about.machine_arn)
 
 
 def _add(results: Results, part: list[ChildResult]) -> None:

@@ -39,6 +39,8 @@ def _abort(turn: Turn, frames: tuple[Frame, ...]) -> None:
             details = {"name": machine.owner[1], "index": frame.item.index}
             turn.record("MapIterationAborted", details, side=True)
         state = machine.states.get(frame.state)
+        if frame.phase is Phase.MAP_RUN:
+            turn.record("MapRunAborted", side=True)
         if state is not None and frame.phase not in (Phase.ENTER, Phase.DONE):
             turn.record(f"{state.type}StateAborted", side=True)
 

@@ -18,7 +18,7 @@ _CACHED = 128
 _RESULTS_PER_CALL = 200
 _FIELDS = (
     "st", "at", "t1", "next", "cursor", "read", "done", "running", "working", "window", "count", "percentage",
-    "exceeded",
+    "exceeded", "begun",
 )  # fmt: skip
 _STATUSES = ("SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
@@ -53,7 +53,7 @@ class MapRuns(Reading):
         found = await self._scripts.call("HMGET", self._run_key(execution, frame_id, epoch), *_FIELDS, *counted)
         if found[0] is None:
             return None
-        status, at, stopped, next_, cursor, read, done, running, working, window, count, percentage, exceeded = [
+        status, at, stopped, next_, cursor, read, done, running, working, window, count, percentage, exceeded, begun = [
             "" if field is None else field.decode() for field in found[: len(_FIELDS)]
         ]
         numbers = [int(field or 0) for field in found[len(_FIELDS) :]]
@@ -62,6 +62,7 @@ class MapRuns(Reading):
             started_at=int(at),
             stopped_at=int(stopped) if stopped else None,
             next=int(next_),
+            begun=int(begun or 0),
             cursor=cursor,
             read=int(read),
             done=done == "1",
@@ -127,8 +128,9 @@ class MapRuns(Reading):
         """See `Store.child_results`."""
         counts = await self.map_run_counts(execution, frame_id, epoch)
         results = self._run_key(execution, frame_id, epoch, "r")
-        for start in range(0, counts.next if counts else 0, _RESULTS_PER_CALL):
-            indexes = range(start, min(start + _RESULTS_PER_CALL, counts.next if counts else 0))
+        begun = counts.begun if counts else 0
+        for start in range(0, begun, _RESULTS_PER_CALL):
+            indexes = range(start, min(start + _RESULTS_PER_CALL, begun))
             fields = [f"{part}{index}" for index in indexes for part in ("", "o", "e", "c", "h")]
             found: Sequence[bytes | None] = await self._scripts.call("HMGET", results, *fields)
             for place in range(0, len(found), 5):

@@ -178,7 +178,8 @@ class MapRunCounts:
     Arguments:
         status: RUNNING, SUCCEEDED, FAILED or ABORTED.
         started_at, stopped_at: ms.
-        next: index of the first child not begun; `cursor`: where the reader goes on.
+        next: index of the next child to be fed, when the reader goes on at `cursor`.
+        begun: index after the last child that was begun; more than `next` while children are being fed.
         read: items read so far; `done`: all of them.
         running: children that run; `working`: items they work on; `concurrency`: how many children may run.
         tolerated_count, tolerated_percentage: of failed items, None where not given.
@@ -190,6 +191,7 @@ class MapRunCounts:
     started_at: int
     stopped_at: int | None
     next: int
+    begun: int
     cursor: str
     read: int
     done: bool

@@ -46,7 +46,7 @@ class Tokens:
     def sign(self, execution: str, frame_id: str, epoch: int) -> str:
         """The token of an order, as url-safe text."""
         body = f"{execution}\n{frame_id}\n{epoch}".encode()
-        return base64.urlsafe_b64encode(_FIRST + self._mac(body) + body).decode()
+        return base64.urlsafe_b64encode(_FIRST + self._mac(_FIRST + body) + body).decode()
 
     def check(self, token: str) -> TokenTarget:
         """What `token` answers.
@@ -60,11 +60,8 @@ class Tokens:
             raise _invalid() from None
         mac, body = raw[1 : 1 + _MAC_BYTES], raw[1 + _MAC_BYTES :]
         # Base64 has several spellings of the same bytes; only the one that was handed out is good.
-        if (
-            raw[:1] != _FIRST
-            or not hmac.compare_digest(mac, self._mac(body))
-            or base64.urlsafe_b64encode(raw).decode() != token
-        ):
+        right = hmac.compare_digest(mac, self._mac(raw[:1] + body))
+        if not right or base64.urlsafe_b64encode(raw).decode() != token:
             raise _invalid()
         execution, frame_id, epoch = body.decode().split("\n")
         return TokenTarget(execution, frame_id, int(epoch))
