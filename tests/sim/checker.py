@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.sim.client import Order
-from tests.sim.reference import Trail, differences, trails
+from tests.sim.reference import Event, Trail, differences, trails
 from tests.sim.run import Run
 
 __all__ = ["violations"]
@@ -39,7 +39,8 @@ def violations(run: Run) -> list[str]:
     wrong += _map_runs(run)
     for order in run.orders:
         if order.execution.id in found:
-            wrong += [f"{order.execution.name}: {each}" for each in _early(order, found[order.execution.id])]
+            events = found[order.execution.id].events
+            wrong += [f"{order.execution.name}: {each}" for each in _early(order, events, run.set_back)]
     wrong += differences(run, found)
     wrong += _answers(run, found)
     return wrong
@@ -82,24 +83,25 @@ def _map_runs(run: Run) -> Iterator[str]:
                 yield f"a map run counts {numbers}, {ended} ended"
 
 
-def _early(order: Order, trail: Trail) -> Iterator[str]:
-    """No Wait ends, and no state is tried again, before its time by the server's clock."""
+def _early(order: Order, events: list[Event], set_back: float) -> Iterator[str]:
+    """No Wait ends, and no state is tried again, before its time by the server's clock.  (If that was `set_back` by so
+    many seconds, a timer that was due before may end by an earlier time than it was due.)"""
     since: dict[str, int] = {}
     state = ""
-    for _, _, at, kind, details in trail.events:
+    for _, _, at, kind, details in events:
         name = (details or {}).get("name", "")
         if kind.endswith("StateEntered"):
             state = name
             since[name] = at
         elif kind == "WaitStateExited":
             early = since[name] + order.workload.pauses.get(name, 0) - at
-            if early > 0:
+            if early > set_back * 1000:
                 yield f"{name} ended {early} ms early"
         elif kind in ("TaskFailed", "LambdaFunctionFailed"):
             since[f"retry {state}"] = at
         elif kind == "TaskScheduled" and f"retry {state}" in since and state in order.workload.intervals:
             early = since[f"retry {state}"] + order.workload.intervals[state] - at
-            if early > 0:
+            if early > set_back * 1000:
                 yield f"{state} was tried again {early} ms early"
 
 

@@ -48,9 +48,11 @@ def _roll_back(run: Run) -> None:
     _restart(run)
 
 
-def _refuse(message: str, most: int) -> Callable[[Run], None]:
+def _refuse(message: str) -> Callable[[Run], None]:
+    """F12: the next calls are refused; often it is a single one, so that calls on one connection change their order."""
+
     def inject(run: Run) -> None:
-        run.world.refusals += [RedisError(message)] * run.world.chance.randint(1, most)
+        run.world.refusals += [RedisError(message)] * run.world.chance.choice((1, 1, 2, 5))
 
     return inject
 
@@ -67,7 +69,9 @@ def _forward(run: Run) -> None:
 
 def _back(run: Run) -> None:
     """F14: the server's clock jumps back."""
-    run.world.clock_skew -= run.world.chance.choice((0.5, 20.0))
+    seconds = run.world.chance.choice((0.5, 20.0))
+    run.world.clock_skew -= seconds
+    run.set_back += seconds
 
 
 INJECT: dict[str, Callable[[Run], None]] = {
@@ -76,9 +80,9 @@ INJECT: dict[str, Callable[[Run], None]] = {
     "cut": _cut,
     "restart": _restart,
     "roll back": _roll_back,
-    "busy": _refuse("BUSY the server is busy", 5),
-    "out of memory": _refuse("OOM command not allowed when used memory > 'maxmemory'.", 3),
-    "read only": _refuse("READONLY You can't write against a read only replica.", 3),
+    "busy": _refuse("BUSY the server is busy"),
+    "out of memory": _refuse("OOM command not allowed when used memory > 'maxmemory'."),
+    "read only": _refuse("READONLY You can't write against a read only replica."),
     "flush functions": _flush,
     "clock forward": _forward,
     "clock back": _back,

@@ -184,6 +184,9 @@ class Keyspace:
     def hgetall(self, key: bytes) -> list[bytes]:
         return [part for pair in (self._get(key, Hash) or {}).items() for part in pair]
 
+    def hlen(self, key: bytes) -> int:
+        return len(self._get(key, Hash) or ())
+
     def hexists(self, key: bytes, field: bytes) -> int:
         return int(field in (self._get(key, Hash) or ()))
 

@@ -88,7 +88,8 @@ class Link(asyncio.Transport):
         """Have the server execute a command, or refuse it, and send what it answers; the answer."""
         name = command[0].upper()
         if name == b"SUBSCRIBE" and refused is None:
-            self.channels.update(command[1:])
+            if not self.lost:
+                self.channels.update(command[1:])
             answer: Any = [b"subscribe", command[1], len(self.channels)]
         else:
             answer = server.execute(command) if refused is None else refused

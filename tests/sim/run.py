@@ -57,6 +57,7 @@ class Run:
     problems: list[str] = field(default_factory=list)
     earlier: dict[bytes, Any] = field(default_factory=dict)
     rolled_back: bool = False
+    set_back: float = 0.0
     stuck: bool = False
     lease: float = 9.0
     _hired: int = 0
@@ -100,7 +101,6 @@ class Run:
 
     def _sound(self) -> None:
         world, until = self.world, self.world.now + _PATIENCE
-        world.refusals.clear()
         ticks = 0
         while not self._over():
             world.step()

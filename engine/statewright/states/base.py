@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -226,6 +228,12 @@ class Turn:
             return self.frame.entered_id
         self.pinned = True
         return self.event.base + self.entered
+
+    def order_id(self) -> str:
+        """A UUID for what the state orders next.  It follows from the place in the execution, so it is the same when
+        the step is taken again, even after the store has lost it: what has effects under this id has them once."""
+        place = f"{self.execution.id}\n{self.frame.id}\n{self.frame.epoch + 1}"
+        return str(uuid.UUID(hex=hashlib.sha256(place.encode()).hexdigest()[:32], version=4))
 
     def scope(self, token_epoch: int | None = None) -> Scope:
         """What expressions of the current state see; with `token_epoch` the context holds that order's task token."""

@@ -136,7 +136,7 @@ class Distributed:
         batches = {} if self.batcher is None else self.batcher.evaluate(turn, effective)
         return MapRun(
             epoch=turn.frame.epoch + 1,
-            arn=f"{machine}/{label}:{turn.entropy.uuid()}",
+            arn=f"{machine}/{label}:{turn.order_id()}",
             execution_type=self.execution_type,
             reader=reader,
             writer=writer,
