@@ -102,9 +102,7 @@ class Client:
         await asyncio.sleep(self._world.chance.choice((0.001, 0.01, 0.5, 2.5, 4)))
         while True:
             try:
-                return await callbacks.stop(
-                    self._store, self._programs, order.execution.id, "Enough", None, _LIMITS
-                )
+                return await callbacks.stop(self._store, self._programs, order.execution.id, "Enough", None, _LIMITS)
             except StatewrightError:
                 await asyncio.sleep(1)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +11,6 @@ from statewright.arn import Arns, execution_id
 from statewright.drive import ServerClock, Worker
 from statewright.errors import StatewrightError
 from statewright.model import Execution
-from statewright.store import keys
 from statewright.tasks import Registry, Tokens
 from statewright.values import Payload
 from tests.sim import site
@@ -32,6 +30,9 @@ _PATIENCE = 1200.0
 
 _MOST_STEPS = 60_000
 
+_REPEAT = 60.0
+"""Virtual seconds after which clients of a store that has lost something do what they did once more."""
+
 
 @dataclass(slots=True, eq=False)
 class Run:
@@ -39,15 +40,13 @@ class Run:
 
     Arguments:
         plan: what is to happen.
-        edit: changes the library of scripts (mutants).
-        libraries: loaded ones, shared by runs.
+        libraries: loaded scripts, shared by runs.
         tracing: keep an account of everything in `world.trace`.
 
     Example: ``Run(plan_of(7)).carry_out().stuck``
     """
 
     plan: Plan
-    edit: Callable[[bytes], bytes] = field(default=lambda text: text)
     libraries: Libraries | None = None
     tracing: bool = False
     world: World = field(init=False)
@@ -67,14 +66,16 @@ class Run:
     def carry_out(self) -> Run:
         """Do it all; what is left is to be judged (see `checker`)."""
         plan = self.plan
-        self.world = world = World(plan.seed, edit=self.edit, libraries=self.libraries, tracing=self.tracing)
+        self.world = world = World(plan.seed, libraries=self.libraries, tracing=self.tracing)
         world.late = plan.late
         self.client = client = Client(world, self._dawdle, self.problems)
         self.ledger = Ledger(self._dawdle, client.submitted)
         site.deposit(world.server)
-        self.earlier = world.server.space.copy()
+        world.over = self._over
         first = next((step for step, kind in plan.faults if kind == "roll back"), 0)
         self._saved_at = world.chance.randrange(first) if first else -1
+        if first:
+            self.earlier = world.server.space.copy()
         with simulated_sources(world), _watched(self.problems, world):
             self.orders = [self._order(number) for number in range(len(plan.orders))]
             client.orders = self.orders
@@ -92,48 +93,35 @@ class Run:
     def _faulty(self) -> None:
         world = self.world
         for step, kind in self.plan.faults:
-            while world.steps < step and not self._over():
+            while world.steps < step:
                 if world.steps == self._saved_at:
                     self.earlier = world.server.space.copy()
-                world.step()
+                if not world.step():
+                    return
             world.note(f"*** {kind}")
             INJECT[kind](self)
 
     def _sound(self) -> None:
-        world, until = self.world, self.world.now + _PATIENCE
-        ticks = 0
-        while not self._over():
-            world.step()
-            ticks += 1
-            if world.now > until or ticks > _MOST_STEPS:
+        world = self.world
+        until, most = world.now + _PATIENCE, world.steps + _MOST_STEPS
+        repeat = world.now + _REPEAT
+        while world.step():
+            if world.now > until or world.steps > most:
                 self.stuck = True
                 return
-            if self.rolled_back and ticks % 2000 == 0:
-                # Who started an execution or answered a task asks again, as the store has said that it lost something.
+            if self.rolled_back and world.now > repeat:
+                repeat = world.now + _REPEAT
                 self.client.repeat()
 
     def _over(self) -> bool:
         """Whether everything has ended, and nothing is left to be done about it."""
-        world = self.world
-        if world.steps % 16:
-            return False
-        space = world.server.space.keys
+        space = self.world.server.space.keys
         for key, header in space.items():
             if b":x:" in key and header[b"st"] == b"RUNNING":
                 return False
             if key.endswith((b"}:n", b"}:q", b"}:l")):
                 return False
-        for order in self.orders:
-            if not order.acknowledged:
-                return False
-            if self.rolled_back and self._key("x", order.execution.id) not in space:
-                return True
-        return not any(link.waiting or link.down for link in world.links) and not any(
-            loop.ready for loop in world.loops
-        )
-
-    def _key(self, kind: str, execution: str) -> bytes:
-        return f"{keys.prefix(keys.shard_of(execution, site.SHARDS))}{kind}:{execution}".encode()
+        return all(order.acknowledged for order in self.orders)
 
     # -- processes ----------------------------------------------------------------------------------------------------
     def hire(self) -> None:
@@ -209,5 +197,3 @@ class _watched(logging.Handler):  # noqa: N801  used as a context manager
         self._world.note(f"log: {record.getMessage()}")
         if record.levelno >= logging.ERROR and not isinstance(found[-1] if found else None, StatewrightError):
             self._problems.append(f"logged: {record.getMessage()}")
-
-

@@ -22,8 +22,7 @@ class Server:
     Arguments:
         micros: its clock, µs since 1970.
         chance: decides what Redis leaves to chance.
-        edit: changes the text of a library before it is loaded (mutants).
-        cache: loaded libraries by their text, to be shared by servers of one thread; they keep nothing between calls.
+        libraries: loaded ones, to be shared by servers of one thread; they keep nothing between calls.
 
     Example: ``Server(lambda: 0, random.Random(1)).execute([b"PING"])``
     """
@@ -32,14 +31,12 @@ class Server:
         self,
         micros: Callable[[], int],
         chance: random.Random,
-        edit: Callable[[bytes], bytes] = lambda text: text,
-        cache: Libraries | None = None,
+        libraries: Libraries | None = None,
     ) -> None:
         self.space = Keyspace(lambda count: chance.randrange(count))
         self.published: list[tuple[bytes, bytes]] = []
         self._micros = micros
-        self._edit = edit
-        self._libraries = Libraries() if cache is None else cache
+        self._libraries = libraries or Libraries()
         self._loaded: dict[bytes, Library] = {}
         self.calls = 0
 
@@ -87,7 +84,7 @@ class Server:
         if action.upper() != b"LOAD":
             raise RedisError("ERR unknown subcommand")
         text = arguments[-1]
-        library, names = self._libraries.get(self._edit(text))
+        library, names = self._libraries.get(text)
         if arguments[0].upper() != b"REPLACE" and any(name in self._loaded for name in names):
             raise RedisError("ERR Library already exists")
         self._loaded.update(dict.fromkeys(names, library))
@@ -98,9 +95,16 @@ class Server:
 
 
 class Libraries:
-    """Loaded libraries by text.  What ``redis.call`` reaches is `server`, the one that called last."""
+    """Loaded libraries by text.  What ``redis.call`` reaches is `server`, the one that called last.
 
-    def __init__(self) -> None:
+    Arguments:
+        edit: changes a text before it is loaded (mutants).
+
+    Example: ``Server(clock, chance, Libraries())``
+    """
+
+    def __init__(self, edit: Callable[[bytes], bytes] = lambda text: text) -> None:
+        self._edit = edit
         self._known: dict[bytes, tuple[Library, list[bytes]]] = {}
         self.server: Server | None = None
 
@@ -108,7 +112,7 @@ class Libraries:
         """The library of a text, and the names of its functions."""
         if text not in self._known:
             names = [line.split(b"'")[1] for line in text.split(b"\n") if line.startswith(b"redis.register_function(")]
-            library = Library(text, self._call)
+            library = Library(self._edit(text), self._call)
             assert all(name in library for name in names)
             self._known[text] = library, names
         return self._known[text]

@@ -24,6 +24,7 @@ __all__ = ["SECRET", "SHARDS", "deposit", "open_store", "programs_of", "record_o
 
 SHARDS = 2
 SECRET = b"s" * 32
+_LOAD = [b"FUNCTION", b"LOAD", LIBRARY.encode()]
 _ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:"
 
 
@@ -64,7 +65,7 @@ def programs_of(store: RedisStore) -> Programs:
 @cache
 def _deposited() -> dict[bytes, Any]:
     world = World(0)
-    world.server.execute([b"FUNCTION", b"LOAD", LIBRARY.encode()])
+    world.server.execute(_LOAD)
     meta = [keys.META, "schema", keys.SCHEMA, "shards", SHARDS, "id", "simulated", "secret", SECRET]
     world.server.execute([b"HSET", *[part if isinstance(part, bytes) else str(part).encode() for part in meta]])
     done: list[bool] = []
@@ -85,4 +86,4 @@ def _deposited() -> dict[bytes, Any]:
 def deposit(server: Server) -> None:
     """Put what is deployed into a server."""
     server.space.restore(_deposited())
-    server.execute([b"FUNCTION", b"LOAD", LIBRARY.encode()])
+    server.execute(_LOAD)

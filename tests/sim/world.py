@@ -26,7 +26,7 @@ class World:
 
     Arguments:
         seed: of every choice.
-        edit, libraries: see `Server`.
+        libraries: see `Server`.
         tracing: keep a readable account in `trace`.
 
     Example: ``world = World(1); world.spawn("worker", work); world.step()``
@@ -36,14 +36,13 @@ class World:
         self,
         seed: int,
         *,
-        edit: Callable[[bytes], bytes] = lambda text: text,
         libraries: Libraries | None = None,
         tracing: bool = False,
     ) -> None:
         self.chance = random.Random(seed)
         self.now = 1.0
         self.clock_skew = 0.0
-        self.server = Server(self.micros, random.Random(seed), edit, libraries)
+        self.server = Server(self.micros, random.Random(seed), libraries)
         self.loops: list[SimLoop] = []
         self.links: list[Link] = []
         self.steps = 0
@@ -52,6 +51,8 @@ class World:
         self.late = 0.0
         """Share of steps in which the time of the next timer comes though messages are on their way."""
         self.down_until = 0.0
+        self.over: Callable[[], bool] = lambda: False
+        """Asked whether all is done whenever nothing is on its way."""
         self.refusals: list[RedisError] = []
         """What the next commands are answered with, instead of being executed."""
         self.answered: Counter[str] = Counter()
@@ -103,7 +104,7 @@ class World:
 
     # -- what happens next --------------------------------------------------------------------------------------------
     def step(self) -> bool:
-        """Let one thing happen; False if nothing ever will."""
+        """Let one thing happen; False if all is done, or nothing ever will happen."""
         self.steps += 1
         chance = self.chance.random
         if chance() < self.latency:
@@ -123,8 +124,11 @@ class World:
                 choices.append(link.down)
         if finished:
             self.links = [link for link in self.links if not link.lost or link.waiting]
-        if not choices or (self.late and chance() < self.late):
-            return self._pass_time() or bool(choices)
+        if not choices:
+            return not self.over() and self._pass_time()
+        if self.late and chance() < self.late:
+            self._pass_time()
+            return True
         chosen = choices[int(chance() * len(choices))]
         if type(chosen) is SimLoop:
             chosen.run_ready()
@@ -190,4 +194,6 @@ def _account(link: Link, command: list[bytes], answer: Any) -> str:
     words = " ".join(each if len(each) <= 40 else f"{each[:37]}..." for each in arguments[:24])
     gone = " (client gone)" if link.lost else ""
     shown = repr(answer)
-    return f"{link.loop.name}/{link.number}{gone}: {name} {words} -> {shown if len(shown) < 160 else shown[:157] + '...'}"
+    return (
+        f"{link.loop.name}/{link.number}{gone}: {name} {words} -> {shown if len(shown) < 160 else shown[:157] + '...'}"
+    )
