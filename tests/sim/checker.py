@@ -41,7 +41,11 @@ def violations(run: Run) -> list[str]:
         if order.execution.id in found:
             events = found[order.execution.id].events
             wrong += [f"{order.execution.name}: {each}" for each in _early(order, events, run.set_back)]
+            if order.workload.fails_fast:
+                wrong += [f"{order.execution.name}: {each}" for each in _fenced(events)]
     wrong += differences(run, found)
+    wrong += _inputs(run)
+    wrong += [f"{name}: refused its own commit" for name in run.world.refused if run.plan.harmless]
     wrong += _answers(run, found)
     return wrong
 
@@ -105,6 +109,25 @@ def _early(order: Order, events: list[Event], set_back: float) -> Iterator[str]:
                 yield f"{state} was tried again {early} ms early"
 
 
+def _fenced(events: list[Event]) -> Iterator[str]:
+    """When a branch has failed for good, nothing is heard of the others any more."""
+    kinds = [kind for *_, kind, _ in events]
+    if "ParallelStateFailed" in kinds:
+        closed = kinds.index("ParallelStateFailed")
+        failed = max(place for place, kind in enumerate(kinds[:closed]) if kind == "LambdaFunctionFailed")
+        heard = [kind for kind in kinds[failed + 1 : closed] if not kind.endswith("Aborted")]
+        if heard:
+            yield f"{heard} came after the failure of another branch"
+
+
+def _inputs(run: Run) -> Iterator[str]:
+    """A handler is given what was committed, so the same at every attempt (unless the store has forgotten it)."""
+    if not run.rolled_back:
+        for key, inputs in run.ledger.inputs.items():
+            if len(inputs) > 1:
+                yield f"the effect {key[:8]} was attempted with {sorted(inputs)}"
+
+
 def _answers(run: Run, found: dict[str, Trail]) -> Iterator[str]:
     """Of several answers to a task one counts, and it is the one whose sender was told so."""
     if run.rolled_back:
@@ -116,7 +139,7 @@ def _answers(run: Run, found: dict[str, Trail]) -> Iterator[str]:
         (details or {}).get("output")
         for trail in found.values()
         for _, _, _, kind, details in trail.events
-        if kind == "TaskSucceeded"
+        if kind in ("TaskSucceeded", "ActivitySucceeded")
     ]
     for answers in taken.values():
         if len(answers) > 1:

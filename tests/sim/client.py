@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from statewright.drive import ServerClock, callbacks
+from statewright.drive.doorbell import Doorbell
 from statewright.drive.starting import start_execution
 from statewright.errors import StatewrightError
 from statewright.model import Execution, Limits
@@ -15,7 +16,7 @@ from statewright.store.verbs import Signal
 from statewright.tasks import Tokens
 from tests.sim import site
 from tests.sim.loop import SimLoop
-from tests.sim.workloads import Workload
+from tests.sim.workloads import ACTIVITY, Workload
 from tests.sim.world import World
 
 __all__ = ["Answer", "Client", "Order"]
@@ -69,6 +70,8 @@ class Client:
         self._clock = ServerClock()
         for order in self.orders:
             loop.create_task(self._start(order))
+            if order.workload.polled:
+                loop.create_task(self._poll())
             if order.workload.stopped:
                 loop.create_task(self._stop(order))
 
@@ -105,6 +108,19 @@ class Client:
                 return await callbacks.stop(self._store, self._programs, order.execution.id, "Enough", None, _LIMITS)
             except StatewrightError:
                 await asyncio.sleep(1)
+
+    async def _poll(self) -> None:
+        """Ask for the tasks of an activity, and do them."""
+        doorbell = Doorbell(self._store)
+        while True:
+            try:
+                offer = await callbacks.poll(self._store, doorbell, ACTIVITY, "reviewer", 60.0)
+            except StatewrightError:
+                await asyncio.sleep(1)
+                continue
+            if offer is not None:
+                token = _TOKENS.sign(offer.execution, offer.frame_id, offer.epoch)
+                self.loop.create_task(self._answer(token))
 
     async def _answer(self, token: str) -> None:
         """Answer a task by its token, and then differently."""

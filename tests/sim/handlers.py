@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from statewright.tasks import Handler, TaskContext, TaskError
+from statewright.values import encode
 from tests.sim.loop import SimLoop
 
 __all__ = ["Ledger", "handlers"]
@@ -22,18 +23,19 @@ class Ledger:
         dawdle: waits for a while, or not.
         submitted: is given the token of each task that waits for an answer.
 
-    Example: ``ledger.keys["order-1", "Charge"]`` has one key
+    Example: ``ledger.keys["order-1", "Charge"]`` has one key, ``ledger.inputs`` of which are one text
     """
 
     def __init__(self, dawdle: Callable[[], Awaitable[None]], submitted: Callable[[str], None]) -> None:
         self.keys: defaultdict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self.inputs: defaultdict[str, set[str]] = defaultdict(set)
         self._dawdle = dawdle
         self._submitted = submitted
 
     async def work(self, given: Any, context: TaskContext) -> Any:
         """Have an effect, perhaps slowly; fail or hang where the input says so."""
         await self._dawdle()
-        self._effect(context)
+        self._effect(context, given)
         await self._dawdle()
         given = given if isinstance(given, dict) else {}
         if context.attempt < given.get("hangs", {}).get(context.state, 0):
@@ -45,14 +47,15 @@ class Ledger:
     async def submit(self, given: Any, context: TaskContext) -> Any:
         """Hand out the token of a task that waits for its answer."""
         await self._dawdle()
-        self._effect(context)
+        self._effect(context, given)
         if not cast(SimLoop, asyncio.get_running_loop()).dead:
             self._submitted(given["token"])
         await self._dawdle()
         return {"submitted": True}
 
-    def _effect(self, context: TaskContext) -> None:
+    def _effect(self, context: TaskContext, given: Any) -> None:
         if not cast(SimLoop, asyncio.get_running_loop()).dead:
+            self.inputs[context.idempotency_key].add(encode(given))
             self.keys[context.execution_name, context.state][context.idempotency_key] += 1
 
 

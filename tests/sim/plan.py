@@ -48,6 +48,13 @@ class Plan:
     faults: tuple[tuple[int, str], ...] = ()
     late: float = 0.0
 
+    @property
+    def harmless(self) -> bool:
+        """Nothing happens by which a worker could lose a lease, nor does anything end before its time."""
+        kinds = {kind for _, kind in self.faults}
+        calm = all(workload.determined and workload.ordered and not workload.answered for workload, _ in self.orders)
+        return calm and not self.late and kinds <= {"cut", "flush functions"}
+
     def input(self, number: int) -> Json:
         """The input of an order."""
         workload, choice = self.orders[number]

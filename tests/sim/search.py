@@ -46,8 +46,9 @@ class Findings:
 
     def __str__(self) -> str:
         outcomes = ", ".join(f"{count} {name}" for name, count in self.outcomes.most_common())
+        rate = 60 * self.runs / max(self.seconds, 0.001)
         return (
-            f"{self.runs} schedules in {self.seconds:.1f} s, {60 * self.runs / max(self.seconds, 0.001):,.0f} a minute; "
+            f"{self.runs} schedules in {self.seconds:.1f} s, {rate:,.0f} a minute; "
             f"{len(self.wrong)} violations; commits and signals: {outcomes}"
         )
 

@@ -5,14 +5,16 @@ A handler has its effect in a ledger outside the store, under the idempotency ke
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from statewright.values import Json
 
-__all__ = ["WORKLOADS", "Workload"]
+__all__ = ["ACTIVITY", "WORKLOADS", "Workload"]
 
+ACTIVITY = "arn:aws:states:us-east-1:000000000000:activity:review"
 _TOKEN = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
 _NESTED = "arn:aws:states:::states:startExecution.sync:2"
 _CATCH_ALL = "States.ALL"
@@ -30,6 +32,9 @@ class Workload:
         ordered: there are no parallel branches, so that not even the order changes.
         pauses: Wait states, by name, with their ms: no exit may come earlier.
         intervals: states with a retrier, with its ms: no second attempt may come earlier.
+        fails_fast: a failure of one branch ends the others at once.
+        answered: a task is answered from outside.
+        polled: an activity worker polls for its task.
         stopped: somebody stops the execution along the way.
         type: STANDARD or EXPRESS.
     """
@@ -41,6 +46,9 @@ class Workload:
     ordered: bool = True
     pauses: Mapping[str, int] = field(default_factory=dict)
     intervals: Mapping[str, int] = field(default_factory=dict)
+    fails_fast: bool = False
+    answered: bool = False
+    polled: bool = False
     stopped: bool = False
     type: str = "STANDARD"
 
@@ -73,7 +81,7 @@ def _undo(next_: str) -> dict[str, Any]:
 
 
 _SAGA = _machine(
-    Charge=_step("Failed"),
+    Charge=_step("Failed", TimeoutSeconds=600),
     Reserve=_step("Refund"),
     Ship=_step("Release", End=True),
     Release=_undo("Refund"),
@@ -110,6 +118,15 @@ _BRANCH_FAILS = _machine(
     After=_work(),
 )
 
+_HURRY = _machine(
+    Both={
+        "Type": "Parallel",
+        "Branches": [_machine(A=_work(), B=_work(), C=_work(), D=_work()), _machine(Bad=_work())],
+        "Catch": [{"ErrorEquals": [_CATCH_ALL], "ResultPath": "$.failure", "Next": "After"}],
+    },
+    After=_work(),
+)
+
 _MAP = _machine(
     Each={
         "Type": "Map",
@@ -131,6 +148,32 @@ _DISTRIBUTED = _machine(
             **_machine(Item=_work(Retry=_RETRY)),
         },
     },
+)
+
+_SPREAD_EXPRESS = copy.deepcopy(_DISTRIBUTED)
+_SPREAD_EXPRESS["States"]["Each"]["ItemProcessor"]["ProcessorConfig"]["ExecutionType"] = "EXPRESS"
+
+_DRAW = {
+    "QueryLanguage": "JSONata",
+    **_machine(
+        Draw={"Type": "Pass", "Assign": {"drawn": "{% $random() %}"}},
+        Between={"Type": "Pass"},
+        Again={"Type": "Pass", "Assign": {"drawn": "{% $drawn + $random() %}"}},
+        Use=_work(Arguments="{% {'drawn': $drawn} %}"),
+        Wait={"Type": "Pass", "Assign": {"drawn": "{% $drawn + $random() %}"}},
+        Reuse=_work(Arguments="{% {'drawn': $drawn} %}"),
+    ),
+}
+
+_ACTIVITY = _machine(
+    Review={
+        "Type": "Task",
+        "Resource": ACTIVITY,
+        "TimeoutSeconds": 100_000,
+        "HeartbeatSeconds": 90_000,
+        "ResultPath": "$.review",
+    },
+    After=_work(),
 )
 
 _WAIT = _machine(Before={"Type": "Pass"}, Pause={"Type": "Wait", "Seconds": 3}, After={"Type": "Pass"})
@@ -193,11 +236,15 @@ WORKLOADS = (
     ),
     Workload("loop", _LOOP),
     Workload("parallel", _PARALLEL, ({}, {"fails": {"Left": 1}}), ordered=False, pauses={"Pause": 2000}),
-    Workload("branch", _BRANCH_FAILS, ({"fails": {"Bad": 9}},), determined=False),
+    Workload("branch", _BRANCH_FAILS, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True),
+    Workload("hurry", _HURRY, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True),
     Workload("map", _MAP, ({"items": _ITEMS}, {"items": []}), ordered=False, intervals={}),
     Workload("spread", _DISTRIBUTED, ({"items": _ITEMS},), ordered=False),
+    Workload("spread-express", _SPREAD_EXPRESS, ({"items": _ITEMS},), ordered=False),
+    Workload("draw", _DRAW, determined=False),
+    Workload("activity", _ACTIVITY, answered=True, polled=True),
     Workload("wait", _WAIT, pauses={"Pause": 3000}),
-    Workload("callback", _CALLBACK),
+    Workload("callback", _CALLBACK, answered=True),
     Workload("nested", _NESTING),
     Workload("inner", _machine(Inside=_work(Retry=_RETRY)), ({}, {"fails": {"Inside": 2}}), intervals={"Inside": 1000}),
     Workload("slow", _SLOW, ({"hangs": {"Hang": 1}},), determined=False, intervals={"Hang": 1000}),

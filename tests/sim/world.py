@@ -57,6 +57,8 @@ class World:
         """What the next commands are answered with, instead of being executed."""
         self.answered: Counter[str] = Counter()
         """How often the scripts gave which outcome: a run in which nothing was refused has proved little."""
+        self.refused: list[str] = []
+        """Names of processes that were told that their commit came too late."""
         self.trace: list[str] | None = [] if tracing else None
         self._links_made = 0
 
@@ -176,6 +178,8 @@ class World:
                 self.note(_account(link, command, answer))
             if type(answer) is list and answer and answer[0] in _OUTCOMES:
                 self.answered[answer[0].decode()] += 1
+                if answer[0] == b"STALE" and not link.lost and command[1].endswith(b"_commit"):
+                    self.refused.append(link.loop.name)
             if self.server.published:
                 for channel, message in self.server.published:
                     for other in self.links:
