@@ -34,6 +34,9 @@ _ACTIONS = {
 }
 """Service and action to what the started execution is to the one that starts it."""
 
+_NOT_THE_REQUEST = frozenset({"StoreUnavailable", "StoreRefused", "StoreBroken", "ClockSkew"})
+"""Errors of the store, by which no task fails: it is begun again later."""
+
 
 def is_nested(resource: str) -> bool:
     """Whether a Resource starts an execution.
@@ -59,7 +62,7 @@ async def start_nested(session: Session, execution: Execution, frame: Frame, ord
         if created.outcome == "EXISTS":
             raise StatewrightError("ExecutionAlreadyExists", f"Execution Already Exists: '{child.arn}'")
     except StatewrightError as error:
-        if error.code == "StoreUnavailable":
+        if error.code in _NOT_THE_REQUEST:
             raise
         raise _refused(resource, error, order, frame) from None
     session.wake.set()

@@ -199,7 +199,8 @@ class Runner:
         assert self._execution is not None  # noqa: S101
         self._feeding = True
         try:
-            await session.feed(self._execution, frame, self._make_feeding, lambda: self._mail.skip_stale(frame))
+            if not await session.feed(self._execution, frame, self._make_feeding, lambda: self._mail.skip_stale(frame)):
+                raise _LostError
         except StatesError as error:
             common: dict[str, Any] = {"at": self._now(), "entropy": session.entropy(), "base": self._base}
             return Joined(**common, epoch=frame.epoch, error=error.error, cause=error.cause)

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
+from statewright.arn import uuid_of
 from statewright.errors import StatesError, result_too_large, runtime_error
 from statewright.lang.dataflow import Assign, Catch, Dataflow, Language
 from statewright.lang.scope import Budget, Entropy, Scope
@@ -229,6 +230,11 @@ class Turn:
             return self.frame.entered_id
         self.pinned = True
         return self.event.base + self.entered
+
+    def order_id(self) -> str:
+        """A UUID for what the state orders next.  It follows from the place in the execution, so it is the same when
+        the step is taken again, even after the store has lost it: what has effects under this id has them once."""
+        return uuid_of(self.execution.id, self.frame.id, str(self.frame.epoch + 1))
 
     def scope(self, token_epoch: int | None = None) -> Scope:
         """What expressions of the current state see; with `token_epoch` the context holds that order's task token."""

@@ -155,7 +155,7 @@ class Distributed:
         )
         return MapRun(
             epoch=turn.frame.epoch + 1,
-            arn=arn_within(f"{turn.execution.machine_arn}/{label}", "mapRun", turn.entropy.uuid()),
+            arn=arn_within(f"{turn.execution.machine_arn}/{label}", "mapRun", turn.order_id()),
             machine=machine,
             execution_type=self.execution_type,
             concurrency=min(concurrency or _CONCURRENCY, _MOST_CHILDREN),

@@ -49,7 +49,7 @@ def _nested_execution(turn: Turn, arguments: Json) -> str:
     stopped.  Without a Name it gets a new one for each attempt.
     """
     machine = arguments.get("StateMachineArn") if isinstance(arguments, dict) else None
-    name = arguments.get("Name", turn.entropy.uuid()) if isinstance(arguments, dict) else None
+    name = arguments.get("Name", turn.order_id()) if isinstance(arguments, dict) else None
     if not isinstance(machine, str) or not isinstance(name, str):
         return ""
     parts = machine.split(":")

@@ -132,13 +132,15 @@ class RedisStore(MapRuns):
             commit.keep_ms,
             int(commit.requeue),
         ]
+        fork = next((each for each in commit.step.commands if isinstance(each, Fork) and each.items), None)
+        head += ["", 0] if fork is None else [fork.epoch, len(fork.items) + len(fork.keys)]
         step, out = codec.encode_commit(commit.step)
         if out.texts:
             arguments = [*head, *out.arguments(self._stored_of(commit.execution, out)), *step]
             self._remember(commit.execution, out)
         else:
             arguments = [*head, 0, *step]
-        items = self._send_items(commit)
+        items = self._send_items(commit, fork) if fork is not None else []
         frame = (commit.execution, commit.frame_id)
         before = self._last_commit.get(frame)
         applied = self._last_commit[frame] = asyncio.get_running_loop().create_future()
@@ -151,11 +153,18 @@ class RedisStore(MapRuns):
             if outcome == b"STALE" and before is not None and await before:
                 # The commit this one builds on is applied; it may have been sent again, behind this one: once more.
                 outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
+            if outcome == b"ITEMS":
+                # Calls with items were refused, or came ahead of the commit this one builds on: once more.
+                for chunk, _ in items:
+                    await self._scripts.run("items", key, chunk)
+                outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
             if outcome == b"NEED":
                 # A payload taken to be stored is not: the call that brought it was refused, or the server lost it.
                 arguments = head + out.arguments() + step
                 outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
         finally:
+            for sent in [future, *[sent for _, sent in items]]:
+                sent.cancel()  # nobody asks any more for what became of it, if one before it was refused
             if outcome not in (b"OK", b"DUP"):
                 self._forget(commit.execution, out)
             applied.set_result(outcome in (b"OK", b"DUP"))
@@ -176,16 +185,12 @@ class RedisStore(MapRuns):
         for content_hash in out.texts:
             self._stored.forget((execution, content_hash))
 
-    def _send_items(self, commit: Commit) -> list[tuple[list[Argument], Any]]:
+    def _send_items(self, commit: Commit, fork: Fork) -> list[tuple[list[Argument], Any]]:
         """Send a Map's items ahead of the commit that forks over them, in calls of bounded size."""
-        sent = []
-        for fork in commit.step.commands:
-            if isinstance(fork, Fork) and fork.items:
-                head: list[Argument] = [commit.execution, commit.frame_id, commit.revision, commit.owner, fork.epoch]
-                for call in codec.item_calls(fork):
-                    chunk = head + call
-                    sent.append((chunk, self._scripts.start("items", self._key(commit.execution), chunk)))
-        return sent
+        key = self._key(commit.execution)
+        head: list[Argument] = [commit.execution, commit.frame_id, commit.revision, commit.owner, fork.epoch]
+        chunks = [head + call for call in codec.item_calls(fork)]
+        return [(chunk, self._scripts.start("items", key, chunk)) for chunk in chunks]
 
     async def claim(self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = ()) -> Claim:
         """See `Store.claim`."""

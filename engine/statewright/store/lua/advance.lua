@@ -4,9 +4,10 @@
 -- Answers {outcome, children that run, how many may}.
 local exec, frame, now, owner, epoch = ARGV[1], ARGV[2], clock(ARGV[3]), ARGV[4], ARGV[5]
 local key = run_key(exec, frame, epoch)
-local r = call('HMGET', key, 'open', 'next')
+local r = call('HMGET', key, 'open', 'next', 'begun')
 if call('HGET', frame_key(exec, frame), 'own') ~= owner or r[1] ~= '1' or not running(exec) then return {'STALE', 0, 0} end
-if r[2] == ARGV[6] then
+-- Children that were begun may not be any more, if the store has lost something.
+if r[2] == ARGV[6] and tonumber(r[3]) >= tonumber(ARGV[7]) then
   call('HSET', key, 'next', ARGV[7], 'cursor', ARGV[8], 'done', ARGV[10])
   call('HINCRBY', key, 'read', ARGV[9])
   call('HSET', frame_key(exec, frame), 'del', 0) -- it gets on: its deliveries count from here

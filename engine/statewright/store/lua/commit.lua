@@ -1,5 +1,6 @@
 -- commit: one step of one frame, all or nothing.
--- ARGV: exec, frame, revision, commit id, owner, now, base if pinned, consumed, keep ms, requeue, payloads, step...
+-- ARGV: exec, frame, revision, commit id, owner, now, base if pinned, consumed, keep ms, requeue, epoch of the fork whose
+-- items were sent ahead or '', number of their fields, payloads, step...
 -- Answers {outcome, base, now, entries left in the inbox}.
 local exec, frame, revision, cid, owner = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local now, consumed, keep = clock(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -20,7 +21,11 @@ end
 if ended or rev ~= revision or not lineage_open(exec, frame) then return stale end
 local base = call('LLEN', P .. 'h:' .. exec)
 if ARGV[7] ~= '' and tonumber(ARGV[7]) ~= base then return {'BASE', base, now, 0} end
-local at = keep_payloads(exec, 11)
+-- The calls that brought the items may have been refused, though this one is not.
+if ARGV[11] ~= '' and call('HLEN', fork_key('i', exec, frame, ARGV[11])) ~= tonumber(ARGV[12]) then
+  return {'ITEMS', base, now, 0}
+end
+local at = keep_payloads(exec, 13)
 if not at then return {'NEED', base, now, 0} end
 
 if consumed > 0 then call('LTRIM', inbox, consumed, -1) end

@@ -11,7 +11,7 @@ end
 local function open_run(exec, frame, now, c)
   call('HSET', run_key(exec, frame, c.epoch), 'st', 'RUNNING', 'open', 1, 'at', now, 'body', c.body, 'window', c.window,
     'count', c.count, 'percentage', c.percentage, 'most', c.most, 'next', 0, 'cursor', '', 'read', 0, 'done', 0,
-    'running', 0, 'idle', 0, 'size', 0)
+    'begun', 0, 'running', 0, 'idle', 0, 'size', 0)
   call('HSET', P .. 'runs', c.uuid, exec .. ':' .. frame .. ':' .. c.epoch)
   call('RPUSH', P .. 'k:' .. exec, c.uuid)
 end
@@ -60,6 +60,7 @@ local function child_begins(link, child)
   if r[1] ~= '1' then return false end
   -- Children that ended may be gone, and those before `next` were all begun.
   if tonumber(index) < tonumber(r[2]) or call('HEXISTS', fork_key('r', exec, frame, epoch), index) == 1 then return nil end
+  call('HINCRBY', key, 'begun', 1)
   call('HINCRBY', key, 'running', 1)
   call('HINCRBY', key, 'working', items)
   if tonumber(index) >= tonumber(r[3] or 0) then call('HSET', key, 'begun', index + 1) end

@@ -1,0 +1,68 @@
+"""``python -m tests.sim``: simulate, enumerate faults, replay a seed."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from functools import partial
+
+from tests.sim import mutants
+from tests.sim.checker import violations
+from tests.sim.plan import Plan, plan_of
+from tests.sim.reference import prepare
+from tests.sim.run import Run
+from tests.sim.search import Findings, enumerate_faults, in_parallel, try_plans, try_seeds
+from tests.sim.workloads import WORKLOADS
+
+
+def main() -> int:
+    """Run the command; 1 if anything went wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to try (default: 1000)")
+    parser.add_argument("--first", type=int, default=0, help="the first of them")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
+    parser.add_argument("--seed", type=int, help="replay one seed, and show everything that happened")
+    parser.add_argument("--enumerate", metavar="WORKLOADS", help="every fault at every step, e.g. saga,map or all")
+    parser.add_argument("--mutants", action="store_true", help="break the engine in each known way: is it noticed?")
+    options = parser.parse_args()
+    prepare()
+    if options.seed is not None:
+        return replay(options.seed)
+    if options.mutants:
+        return mutants.report(options.seeds)
+    if options.enumerate:
+        names = options.enumerate.split(",")
+        names = [workload.name for workload in WORKLOADS] if names == ["all"] else names
+        plans = list(enumerate_faults(names))
+        found = in_parallel(partial(_plans, plans, options.jobs), options.jobs)
+    else:
+        seeds = range(options.first, options.first + options.seeds)
+        found = in_parallel(partial(_seeds, seeds, options.jobs), options.jobs)
+    for plan, wrong in found.wrong:
+        print(plan, *wrong[:3], sep="\n    ")
+    print(found)
+    return 1 if found.wrong else 0
+
+
+def _seeds(seeds: range, jobs: int, number: int) -> Findings:
+    return try_seeds(seeds[number::jobs])
+
+
+def _plans(plans: list[Plan], jobs: int, number: int) -> Findings:
+    return try_plans(plans[number::jobs])
+
+
+def replay(seed: int) -> int:
+    """Carry out the plan of a seed and tell what happened, step by step."""
+    plan = plan_of(seed)
+    run = Run(plan, tracing=True).carry_out()
+    print(*run.world.trace or [], sep="\n")
+    print(plan)
+    wrong = violations(run)
+    print(*(wrong or ["all is well"]), sep="\n")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

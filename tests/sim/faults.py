@@ -1,0 +1,90 @@
+"""What can go wrong (F1 to F22 of the reliability notes), one function for each kind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tests.sim.keyspace import RedisError
+
+if TYPE_CHECKING:
+    from tests.sim.run import Run
+
+__all__ = ["INJECT"]
+
+
+def _crash(run: Run) -> None:
+    """F1: a worker dies; another one is started after a while."""
+    loop = run.any_worker()
+    run.world.kill(loop)
+    run.workers.remove(loop)
+    run.hire()
+
+
+def _pause(run: Run) -> None:
+    """F2: a worker stands still, perhaps for longer than its lease, and then goes on as if nothing had happened."""
+    loop = run.any_worker()
+    loop.paused_until = run.world.now + run.world.chance.choice((0.5, run.lease, run.lease * 2))
+
+
+def _cut(run: Run) -> None:
+    """F3, F4: a connection breaks; of what was on its way some arrives, and is sent again as nobody knows."""
+    world = run.world
+    links = [link for link in world.links if not link.lost]
+    if links:
+        link = world.chance.choice([link for link in links if link.waiting or link.down] or links)
+        link.cut(world.chance.randint(0, len(link.up)))
+
+
+def _restart(run: Run) -> None:
+    """F6: the server is killed and started again; it has lost nothing."""
+    run.world.restart(run.world.chance.choice((0.0, 1.0, 10.0)))
+
+
+def _roll_back(run: Run) -> None:
+    """F8: the server comes back with an earlier state (power loss with `fast` durability, or a failover)."""
+    run.world.server.space.restore(run.earlier)
+    run.rolled_back = True
+    _restart(run)
+
+
+def _refuse(message: str) -> Callable[[Run], None]:
+    """F12: the next calls are refused; often it is a single one, so that calls on one connection change their order."""
+
+    def inject(run: Run) -> None:
+        run.world.refusals += [RedisError(message)] * run.world.chance.choice((1, 1, 2, 5))
+
+    return inject
+
+
+def _flush(run: Run) -> None:
+    """F13: the server's functions are gone."""
+    run.world.server.flush_functions()
+
+
+def _forward(run: Run) -> None:
+    """F14: the server's clock jumps forward."""
+    run.world.clock_skew += run.world.chance.choice((0.5, 20.0))
+
+
+def _back(run: Run) -> None:
+    """F14: the server's clock jumps back."""
+    seconds = run.world.chance.choice((0.5, 20.0))
+    run.world.clock_skew -= seconds
+    run.set_back += seconds
+
+
+INJECT: dict[str, Callable[[Run], None]] = {
+    "crash": _crash,
+    "pause": _pause,
+    "cut": _cut,
+    "restart": _restart,
+    "roll back": _roll_back,
+    "busy": _refuse("BUSY the server is busy"),
+    "out of memory": _refuse("OOM command not allowed when used memory > 'maxmemory'."),
+    "read only": _refuse("READONLY You can't write against a read only replica."),
+    "flush functions": _flush,
+    "clock forward": _forward,
+    "clock back": _back,
+}
+"""By kind, as `plan.FAULTS` names them."""

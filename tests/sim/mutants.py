@@ -1,0 +1,180 @@
+"""Ways to break the protocol, each of which the simulation has to notice: a test of the tests.
+
+A mutant is a replacement in one of the scripts, or in a Python module of the engine.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from statewright.store.scripts import LIBRARY
+from tests.sim.plan import plan_of
+from tests.sim.search import Findings, try_plans
+from tests.sim.server import Libraries
+
+__all__ = ["MUTANTS", "Mutant", "hunt", "report"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """One way to break the engine.
+
+    Arguments:
+        name: what is broken.
+        old, new: the text that is replaced, everywhere it occurs, and by what.
+        module: of Python; "" for the scripts.
+
+    Example: ``hunt(Mutant("no commit id", "revision < rev and", "false and"), 100)``
+    """
+
+    name: str
+    old: str
+    new: str
+    module: str = ""
+
+
+MUTANTS = (
+    Mutant("no revision compare", "if ended or rev ~= revision or not", "if ended or not"),
+    Mutant("no owner compare", "if not rev or f[3] ~= owner then", "if not rev then"),
+    Mutant("no commit id", "if revision < rev and revision >= tonumber(f[4]) and (", "if false and ("),
+    Mutant("a repetition is applied again", "or rev ~= revision or", "or rev < revision or"),
+    Mutant(
+        "timers are early",
+        "call('ZRANGEBYSCORE', TIMERS, '-inf', now,",
+        "call('ZRANGEBYSCORE', TIMERS, '-inf', now + 400,",
+    ),
+    Mutant(
+        "timers are 1 ms early",
+        "call('ZRANGEBYSCORE', TIMERS, '-inf', now,",
+        "call('ZRANGEBYSCORE', TIMERS, '-inf', now + 1,",
+    ),
+    Mutant("a timer is forgotten when it is due", "call('RPUSH', inbox_key(exec, frame), 'T'", "local _ = ('T'"),
+    Mutant(
+        "lineage is not checked",
+        "local function lineage_open(exec, frame)",
+        "local function lineage_open(exec, frame)\n  if true then return true end",
+    ),
+    Mutant(
+        "the inbox is trimmed too far", "call('LTRIM', inbox, consumed, -1)", "call('LTRIM', inbox, consumed + 1, -1)"
+    ),
+    Mutant("the inbox is not trimmed", "if consumed > 0 then call('LTRIM', inbox, consumed, -1) end", ""),
+    Mutant(
+        "leases never lapse", "call('ZRANGEBYSCORE', LEASES, '-inf', now,", "call('ZRANGEBYSCORE', LEASES, '-inf', 0,"
+    ),
+    Mutant("leases lapse at once", "local deadline, moved = now + tonumber(ARGV[3])", "local deadline, moved = now"),
+    Mutant(
+        "a claim does not take the frame from the queue",
+        "  dequeue(exec, frame)\n  local f = call('HMGET', key, 'rev', 'prev'",
+        "  local f = call('HMGET', key, 'rev', 'prev'",
+    ),
+    Mutant(
+        "a claim does not fence",
+        "call('HSET', key, 'own', owner, 'cr', f[1], 'del', deliveries)",
+        "call('HSET', key, 'cr', f[1], 'del', deliveries)",
+    ),
+    Mutant("a claim takes no lease", "  call('ZADD', LEASES, deadline, member)\n  if frame ~= ''", "  if frame ~= ''"),
+    Mutant("a signal is accepted twice", "if answered == epoch then return {kind", "if false then return {kind"),
+    Mutant("a signal repeats itself", "if f[5] == nonce then return {'OK', now} end", ""),
+    Mutant(
+        "signals do not wake",
+        "call('RPUSH', inbox_key(exec, frame), ARGV[6])\nready(exec, frame, now)",
+        "call('RPUSH', inbox_key(exec, frame), ARGV[6])",
+    ),
+    Mutant("a join counts twice", "tonumber(j[2]) - 1, tonumber(j[3])", "tonumber(j[2]) - 2, tonumber(j[3])"),
+    Mutant("a join forgets a child", "tonumber(j[2]) - 1, tonumber(j[3])", "tonumber(j[2]), tonumber(j[3])"),
+    Mutant("a join does not tell its parent", "  call('RPUSH', inbox_key(exec, parent), 'J' .. epoch)\n", ""),
+    Mutant(
+        "a closed join stays open", "'failed', failures, 'open', 0, 'index'", "'failed', failures, 'open', 1, 'index'"
+    ),
+    Mutant(
+        "the next children are not begun",
+        "spawn(exec, parent, epoch, upcoming, stop,",
+        "spawn(exec, parent, epoch, stop, stop,",
+    ),
+    Mutant("timers of an ended order stay", "    disarm(exec, frame, timers)\n    if activity", "    if activity"),
+    Mutant("items may be missing", "if ARGV[11] ~= '' and call('HLEN'", "if false and call('HLEN'"),
+    Mutant("payloads may be missing", "if ARGV[i + 1] == '' and call('HEXISTS'", "if false and call('HEXISTS'"),
+    Mutant("a child execution is begun twice", "if tonumber(index) < tonumber(r[2]) or call", "if false and call"),
+    Mutant("the end of a child execution is not counted", "  call('HINCRBY', key, 'running', -1)\n", ""),
+    Mutant("a parent is not told of the end", "    notice('E' .. exec)\n", ""),
+    Mutant("the end leaves frames behind", "  drop_frames(exec, {''}, now)\n  if child then", "  if child then"),
+    Mutant("an execution is created twice", "if known[1] then\n", "if false then\n"),
+    Mutant(
+        "a lost reply is not asked for again",
+        'b"".join(call.packed for call in self._pending)',
+        'b""',
+        "statewright.store.connection",
+    ),
+    Mutant(
+        "calls are sent again in another order",
+        "for call in self._pending)",
+        "for call in reversed(self._pending))",
+        "statewright.store.connection",
+    ),
+    Mutant(
+        "a refused commit is taken for applied",
+        'committed.outcome not in ("OK", "DUP")',
+        "False",
+        "statewright.drive.runner",
+    ),
+    Mutant(
+        "a frame goes on before its commit is acknowledged",
+        "await self._settle()\n        else:",
+        "pass\n        else:",
+        "statewright.drive.runner",
+    ),
+)
+
+
+def hunt(mutant: Mutant, seeds: int) -> Findings:
+    """Break the engine, and try the plans of seeds until one goes wrong.
+
+    Raises ValueError if the text to be replaced is not there (any more).
+    """
+    plans = map(plan_of, range(seeds))
+    if mutant.module:
+        with _mutated(mutant):
+            return try_plans(plans, enough=1)
+    if mutant.old not in LIBRARY:
+        raise ValueError(f"{mutant.name}: the scripts do not say {mutant.old!r}")
+    old, new = mutant.old.encode(), mutant.new.encode()
+    return try_plans(plans, libraries=Libraries(lambda text: text.replace(old, new)), enough=1)
+
+
+@contextmanager
+def _mutated(mutant: Mutant) -> Iterator[None]:
+    """A block in which a module, and all that has imported something from it, is another."""
+    module = importlib.import_module(mutant.module)
+    source = inspect.getsource(module)
+    if mutant.old not in source:
+        raise ValueError(f"{mutant.name}: {mutant.module} does not say {mutant.old!r}")
+    before = dict(vars(module))
+    users = [user for name, user in sys.modules.items() if name.startswith(("statewright.", "tests.sim"))]
+    names = [(user, name, value) for user in users for name, value in vars(user).items()]
+    exec(compile(source.replace(mutant.old, mutant.new), str(module.__file__), "exec"), vars(module))
+    now = {id(old): vars(module)[name] for name, old in before.items() if vars(module)[name] is not old}
+    try:
+        for user, name, value in names:
+            if user is not module and id(value) in now:
+                setattr(user, name, now[id(value)])
+        yield
+    finally:
+        for user, name, value in names:
+            setattr(user, name, value)
+
+
+def report(seeds: int) -> int:
+    """Hunt all mutants and say after how many schedules each was noticed; 1 if one was not."""
+    missed = 0
+    for mutant in MUTANTS:
+        found = hunt(mutant, seeds)
+        missed += not found.wrong
+        what = found.wrong[0][1][0][:100] if found.wrong else "NOT NOTICED"
+        print(f"{mutant.name:50} {found.runs:6}  {found.seconds:5.1f} s  {what}", flush=True)
+    print(f"{len(MUTANTS) - missed} of {len(MUTANTS)} noticed")
+    return 1 if missed else 0

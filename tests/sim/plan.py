@@ -1,0 +1,82 @@
+"""What a seed stands for: which executions run, on how many workers, and which faults befall them."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from statewright.values import Json
+from tests.sim.workloads import WORKLOADS, Workload
+
+__all__ = ["FAULTS", "Plan", "plan_of"]
+
+FAULTS: Final = {
+    "crash": 4,
+    "pause": 3,
+    "cut": 4,
+    "restart": 1,
+    "roll back": 1,
+    "busy": 1,
+    "out of memory": 1,
+    "read only": 1,
+    "flush functions": 1,
+    "clock forward": 1,
+    "clock back": 1,
+}
+"""Kinds of faults, by how often they are drawn (see `faults`)."""
+
+_LIKELY_STEPS: Final = 120
+"""Faults fall into the first so many steps of a run, where most of it happens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Arguments of a `Run`.
+
+    Arguments:
+        seed: of all choices that are not said here.
+        orders: what is started: a workload and which of its inputs.
+        workers: how many there are at a time.
+        faults: (step, kind), in the order of steps.
+        late: share of steps in which time passes though messages are on their way.
+    """
+
+    seed: int
+    orders: tuple[tuple[Workload, int], ...]
+    workers: int = 2
+    faults: tuple[tuple[int, str], ...] = ()
+    late: float = 0.0
+
+    @property
+    def harmless(self) -> bool:
+        """Nothing happens by which a worker could lose a lease, nor does anything end before its time."""
+        kinds = {kind for _, kind in self.faults}
+        calm = all(workload.determined and workload.ordered and not workload.answered for workload, _ in self.orders)
+        return calm and not self.late and kinds <= {"cut", "flush functions"}
+
+    def input(self, number: int) -> Json:
+        """The input of an order."""
+        workload, choice = self.orders[number]
+        return workload.inputs[choice]
+
+    def __str__(self) -> str:
+        orders = ", ".join(f"{workload.name}/{choice}" for workload, choice in self.orders)
+        faults = ", ".join(f"{kind} at {step}" for step, kind in self.faults) or "no faults"
+        return f"seed {self.seed}: {orders}; {self.workers} workers; {faults}"
+
+
+def plan_of(seed: int) -> Plan:
+    """The plan of a seed."""
+    chance = random.Random(f"plan {seed}")
+    chosen = chance.sample(WORKLOADS, chance.choice((1, 1, 2)))
+    count = chance.choice((0, 1, 1, 2, 2, 3))
+    kinds = chance.choices(list(FAULTS), list(FAULTS.values()), k=count)
+    steps = sorted(chance.randrange(1, _LIKELY_STEPS * len(chosen)) for _ in kinds)
+    return Plan(
+        seed,
+        tuple((workload, chance.randrange(len(workload.inputs))) for workload in chosen),
+        workers=chance.choice((1, 2, 2)),
+        faults=tuple(zip(steps, kinds, strict=True)),
+        late=chance.choice((0.0, 0.0, 0.01, 0.05)),
+    )

@@ -1,0 +1,199 @@
+"""One run: a plan is carried out with faults, then without any until everything has ended."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass, field
+from typing import Any
+
+from statewright.arn import Arns, execution_id
+from statewright.drive import ServerClock, Worker
+from statewright.errors import StatewrightError
+from statewright.model import Execution
+from statewright.tasks import Registry, Tokens
+from statewright.values import Payload
+from tests.sim import site
+from tests.sim.client import Client, Order
+from tests.sim.faults import INJECT
+from tests.sim.handlers import Ledger, handlers
+from tests.sim.loop import SimLoop
+from tests.sim.plan import Plan
+from tests.sim.server import Libraries
+from tests.sim.sources import simulated_sources
+from tests.sim.world import World
+
+__all__ = ["Run"]
+
+_PATIENCE = 1200.0
+"""Virtual seconds after the last fault within which everything has to end."""
+
+_MOST_STEPS = 60_000
+
+_REPEAT = 60.0
+"""Virtual seconds after which clients of a store that has lost something do what they did once more."""
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One run of a plan.
+
+    Arguments:
+        plan: what is to happen.
+        libraries: loaded scripts, shared by runs.
+        tracing: keep an account of everything in `world.trace`.
+
+    Example: ``Run(plan_of(7)).carry_out().stuck``
+    """
+
+    plan: Plan
+    libraries: Libraries | None = None
+    tracing: bool = False
+    world: World = field(init=False)
+    ledger: Ledger = field(init=False)
+    orders: list[Order] = field(default_factory=list)
+    workers: list[SimLoop] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    earlier: dict[bytes, Any] = field(default_factory=dict)
+    rolled_back: bool = False
+    set_back: float = 0.0
+    stuck: bool = False
+    lease: float = 9.0
+    _hired: int = 0
+    client: Client = field(init=False)
+    _saved_at: int = 0
+
+    def carry_out(self) -> Run:
+        """Do it all; what is left is to be judged (see `checker`)."""
+        plan = self.plan
+        self.world = world = World(plan.seed, libraries=self.libraries, tracing=self.tracing)
+        world.late = plan.late
+        self.client = client = Client(world, self._dawdle, self.problems)
+        self.ledger = Ledger(self._dawdle, client.submitted)
+        site.deposit(world.server)
+        world.over = self._over
+        first = next((step for step, kind in plan.faults if kind == "roll back"), 0)
+        self._saved_at = world.chance.randrange(first) if first else -1
+        if first:
+            self.earlier = world.server.space.copy()
+        with simulated_sources(world), _watched(self.problems, world):
+            self.orders = [self._order(number) for number in range(len(plan.orders))]
+            client.orders = self.orders
+            client.loop = world.spawn("client", client.work)
+            for _ in range(plan.workers):
+                self.hire()
+            self._faulty()
+            self._sound()
+            for loop in list(world.loops):
+                self.problems += loop.problems
+                loop.kill()
+        return self
+
+    # -- the two phases -----------------------------------------------------------------------------------------------
+    def _faulty(self) -> None:
+        world = self.world
+        for step, kind in self.plan.faults:
+            while world.steps < step:
+                if world.steps == self._saved_at:
+                    self.earlier = world.server.space.copy()
+                if not world.step():
+                    return
+            world.note(f"*** {kind}")
+            INJECT[kind](self)
+
+    def _sound(self) -> None:
+        world = self.world
+        until, most = world.now + _PATIENCE, world.steps + _MOST_STEPS
+        repeat = world.now + _REPEAT
+        while world.step():
+            if world.now > until or world.steps > most:
+                self.stuck = True
+                return
+            if self.rolled_back and world.now > repeat:
+                repeat = world.now + _REPEAT
+                self.client.repeat()
+
+    def _over(self) -> bool:
+        """Whether everything has ended, and nothing is left to be done about it."""
+        space = self.world.server.space.keys
+        for key, header in space.items():
+            if b":x:" in key and header[b"st"] == b"RUNNING":
+                return False
+            if key.endswith((b"}:n", b"}:q", b"}:l")):
+                return False
+        return all(order.acknowledged for order in self.orders)
+
+    # -- processes ----------------------------------------------------------------------------------------------------
+    def hire(self) -> None:
+        """Start another worker."""
+        self._hired += 1
+        self.workers.append(self.world.spawn(f"worker {self._hired}", self._work))
+
+    def any_worker(self) -> SimLoop:
+        """One of the workers at work."""
+        return self.world.chance.choice(self.workers)
+
+    async def _work(self, loop: SimLoop) -> None:
+        store = site.open_store()
+        registry = Registry(handlers(self.ledger))
+        worker = Worker(
+            store,
+            site.programs_of(store),
+            registry,
+            Tokens(site.SECRET),
+            clock=ServerClock(),
+            lease_seconds=self.lease,
+        )
+        worker.session.monotonic = loop.time
+        await worker.run()
+
+    async def _dawdle(self) -> None:
+        chance = self.world.chance.random()
+        if chance > 0.6:
+            await asyncio.sleep(0.001 if chance < 0.8 else chance - 0.7 if chance < 0.95 else 4 * chance)
+
+    # -- orders -------------------------------------------------------------------------------------------------------
+    def _order(self, number: int) -> Order:
+        workload, choice = self.plan.orders[number]
+        record = site.record_of(workload)
+        name = f"{workload.name}-{choice}"
+        known_as = name if workload.type == "STANDARD" else f"{name}:{name}"
+        execution = Execution(
+            id=execution_id(workload.name, known_as),
+            arn=Arns().execution(workload.name, known_as),
+            name=name,
+            machine_arn=record.arn,
+            machine_name=workload.name,
+            definition=record.hash,
+            input=Payload.of(self.plan.input(number)),
+            started_at=self.world.micros() // 1000,
+            type=workload.type,
+        )
+        return Order(workload, execution)
+
+
+class _watched(logging.Handler):  # noqa: N801  used as a context manager
+    """What the engine logs is part of the account; an exception that is none of its own is a problem."""
+
+    def __init__(self, problems: list[str], world: World) -> None:
+        super().__init__()
+        self._problems = problems
+        self._world = world
+
+    def __enter__(self) -> None:
+        logger = logging.getLogger("statewright")
+        self._was = logger.handlers, logger.propagate
+        logger.handlers, logger.propagate = [self], False
+
+    def __exit__(self, *error: object) -> None:
+        logger = logging.getLogger("statewright")
+        logger.handlers, logger.propagate = self._was
+
+    def emit(self, record: logging.LogRecord) -> None:
+        found = record.args if isinstance(record.args, tuple) else ()
+        asyncio_loop = asyncio._get_running_loop()
+        if isinstance(asyncio_loop, SimLoop) and asyncio_loop.dead:
+            return
+        self._world.note(f"log: {record.getMessage()}")
+        if record.levelno >= logging.ERROR and not isinstance(found[-1] if found else None, StatewrightError):
+            self._problems.append(f"logged: {record.getMessage()}")

@@ -1,0 +1,105 @@
+"""Going through many seeds, or through every place at which one fault can strike."""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+
+from tests.sim.checker import violations
+from tests.sim.plan import FAULTS, Plan, plan_of
+from tests.sim.reference import prepare
+from tests.sim.run import Run
+from tests.sim.server import Libraries
+from tests.sim.workloads import WORKLOADS
+
+__all__ = ["Findings", "enumerate_faults", "in_parallel", "try_plans", "try_seeds"]
+
+_COLLECT_EVERY = 200
+
+
+@dataclass(slots=True)
+class Findings:
+    """What came out.
+
+    Arguments:
+        runs: how many.
+        seconds: how long they took.
+        wrong: plans that went wrong, with the violations.
+        outcomes: how often the scripts gave which outcome.
+    """
+
+    runs: int = 0
+    seconds: float = 0.0
+    wrong: list[tuple[Plan, list[str]]] = field(default_factory=list)
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Findings) -> None:
+        """Take in what another process has found at the same time."""
+        self.runs += other.runs
+        self.seconds = max(self.seconds, other.seconds)
+        self.wrong += other.wrong
+        self.outcomes += other.outcomes
+
+    def __str__(self) -> str:
+        outcomes = ", ".join(f"{count} {name}" for name, count in self.outcomes.most_common())
+        rate = 60 * self.runs / max(self.seconds, 0.001)
+        return (
+            f"{self.runs} schedules in {self.seconds:.1f} s, {rate:,.0f} a minute; "
+            f"{len(self.wrong)} violations; commits and signals: {outcomes}"
+        )
+
+
+def try_plans(plans: Iterable[Plan], *, libraries: Libraries | None = None, enough: int = 10) -> Findings:
+    """Carry out plans and check what they left, until `enough` of them have gone wrong."""
+    prepare()
+    libraries = libraries or Libraries()
+    found, began = Findings(), time.perf_counter()
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        for plan in plans:
+            run = Run(plan, libraries=libraries).carry_out()
+            found.runs += 1
+            found.outcomes += run.world.answered
+            if wrong := violations(run):
+                found.wrong.append((plan, wrong))
+                if len(found.wrong) >= enough:
+                    break
+            if found.runs % _COLLECT_EVERY == 0:
+                gc.collect()
+    finally:
+        if collecting:
+            gc.enable()
+    found.seconds = time.perf_counter() - began
+    return found
+
+
+def try_seeds(seeds: Iterable[int]) -> Findings:
+    """Carry out the plans of seeds."""
+    return try_plans(map(plan_of, seeds))
+
+
+def enumerate_faults(names: Iterable[str], *, seed: int = 1, kinds: Iterable[str] = FAULTS) -> Iterator[Plan]:
+    """Every kind of fault at every step of an execution of each workload and input."""
+    for workload in WORKLOADS:
+        if workload.name not in names:
+            continue
+        for choice in range(len(workload.inputs)):
+            plan = Plan(seed, ((workload, choice),))
+            steps = Run(plan).carry_out().world.steps
+            for kind in kinds:
+                for step in range(1, steps):
+                    yield Plan(seed, plan.orders, faults=((step, kind),))
+
+
+def in_parallel(work: Callable[[int], Findings], jobs: int) -> Findings:
+    """Have `work` done by so many processes, each of which is given its number."""
+    found = Findings()
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        for part in pool.imap_unordered(work, range(jobs)):
+            found.add(part)
+    return found
