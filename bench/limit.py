@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+from statewright.store.address import Address
 from statewright.store.connection import Connection
 from statewright.store.embedded import start_embedded
 
@@ -22,8 +23,8 @@ return 'OK'
 async def commits_per_second(data_dir: Path, lanes: int, commits: int) -> float:
     """Checked commits of 500 bytes of state and two events of 150 bytes, one at a time in each of `lanes` lanes."""
 
-    async def resolve() -> str:
-        return await start_embedded(data_dir)
+    async def resolve() -> Address:
+        return Address.parse(await start_embedded(data_dir))
 
     connection = Connection(resolve)
     try:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from statewright.store import keys
-from statewright.store.connection import Connection
+from statewright.store.connection import Connection, Resolve
 
 __all__ = ["Bell"]
 
@@ -21,13 +21,13 @@ class Bell:
     Messages are hints: they may be missed while there is no connection, so each (re)connect counts as a ring.
 
     Arguments:
-        resolve: answers with the server's URL.
+        resolve: the server to listen to; of a cluster any, as messages reach all nodes.
         deadline: as in `Connection`.
 
     Example: ``await bell.ring()``
     """
 
-    def __init__(self, resolve: Callable[[], Awaitable[str]], deadline: float) -> None:
+    def __init__(self, resolve: Resolve, deadline: float) -> None:
         self._resolve = resolve
         self._deadline = deadline
         self._connection: Connection | None = None
