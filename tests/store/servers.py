@@ -119,8 +119,8 @@ class Node:
 class ClusterNodes:
     """A cluster of three primaries, and replicas of the first ones if wanted."""
 
-    def __init__(self, kind: str, folder: Path, *, replicas: int = 0, spare: int = 0, **settings: str) -> None:
-        count = 3 + replicas + spare
+    def __init__(self, kind: str, folder: Path, *, replicas: int = 0, timeout_ms: int = 1000) -> None:
+        count = 3 + replicas
         ports = free_ports(2 * count)
         self.nodes = [
             Node(
@@ -129,9 +129,8 @@ class ClusterNodes:
                 {
                     "cluster-enabled": "yes",
                     "cluster-port": str(ports[count + number]),
-                    "cluster-node-timeout": "1000",
+                    "cluster-node-timeout": str(timeout_ms),
                     "cluster-replica-validity-factor": "0",
-                    **settings,
                 },
                 ports[number],
             )
@@ -198,9 +197,9 @@ class SentinelNodes:
 
     name = "orders"
 
-    def __init__(self, kind: str, folder: Path, **settings: str) -> None:
+    def __init__(self, kind: str, folder: Path, *, timeout_ms: int = 600) -> None:
         folder.mkdir(exist_ok=True)
-        self.servers = [Node(kind, folder / str(number), dict(settings)) for number in range(2)]
+        self.servers = [Node(kind, folder / str(number)) for number in range(2)]
         for server in self.servers:
             server.start()
         self.servers[1].command("REPLICAOF", "127.0.0.1", self.servers[0].port)
@@ -212,7 +211,7 @@ class SentinelNodes:
             file.write_text(
                 f"port {sentinel.port}\nbind 127.0.0.1\ndir {sentinel.folder}\n"
                 f"sentinel monitor {self.name} 127.0.0.1 {self.servers[0].port} 2\n"
-                f"sentinel down-after-milliseconds {self.name} 600\n"
+                f"sentinel down-after-milliseconds {self.name} {timeout_ms}\n"
                 f"sentinel failover-timeout {self.name} 3000\n"
             )
             sentinel.run([str(file), "--sentinel"])

@@ -21,6 +21,8 @@ from statewright.store.verbs import Signal
 from tests.store.conftest import Stores
 from tests.store.scene import LEASE, Scene, events, task
 
+KINDS = ("valkey", "redis")
+
 Answerer = Callable[[int], bytes | None]
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
