@@ -129,19 +129,22 @@ class Location:
         servers: to ask first: the server; nodes of the cluster; the Sentinels.
         name: of what the Sentinels watch over.
         primary: what the primary is reached with, but for host and port (Sentinel).
+        replicas: how many replicas must have what is acknowledged.
     """
 
     kind: Kind
     servers: tuple[Address, ...]
     name: str = ""
     primary: Address = Address()
+    replicas: int = 0
 
 
 def locate(url: str) -> Location:
     """What `url` says; StatewrightError ``InvalidStore`` if it is not the URL of a store.
 
     User, password and database are the store's; those of the Sentinels themselves, if they have any, are the
-    parameters ``sentinel_user`` and ``sentinel_password``.
+    parameters ``sentinel_user`` and ``sentinel_password``.  With ``replicas=1`` nothing is acknowledged before a replica
+    has it.
 
     Example: ``locate("sentinel://s1,s2,s3/orders/0").name == "orders"``
     """
@@ -161,7 +164,7 @@ def _locate(url: str) -> Location:
         raise ValueError(url)
     server = Address(user=unquote(user), password=unquote(password))
     if scheme == "unix":
-        known, database = {"db"}, int(options.get("db", 0))
+        known, database = {"db", "replicas"}, int(options.get("db", 0))
         if not place.startswith("/"):
             raise ValueError(url)
         location = Location("standalone", (replace(server, path=unquote(place), database=database),))
@@ -169,7 +172,7 @@ def _locate(url: str) -> Location:
         kind, encrypted = _SCHEMES[scheme] if scheme in _SCHEMES else _none(scheme)
         names, _, path = place.partition("/")
         words = [unquote(word) for word in path.strip("/").split("/")] if path.strip("/") else []
-        known = {*_TLS} if encrypted else set()
+        known = {"replicas", *_TLS} if encrypted else {"replicas"}
         name = words.pop(0) if kind == "sentinel" and words else ""
         database = int(words.pop(0)) if words and kind != "cluster" else 0
         if words or database < 0 or (kind == "sentinel" and not name):
@@ -186,7 +189,9 @@ def _locate(url: str) -> Location:
         location = Location(kind, addresses, name, server)
     if unknown := options.keys() - known:
         raise StatewrightError("InvalidStore", f"the store's URL has no parameter {', '.join(sorted(unknown))}")
-    return location
+    if (replicas := int(options.get("replicas", 0))) < 0:
+        raise ValueError(url)
+    return replace(location, replicas=replicas)
 
 
 def _none(scheme: str) -> tuple[Kind, bool]:

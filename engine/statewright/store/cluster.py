@@ -49,7 +49,7 @@ class Cluster:
 
     Arguments:
         seeds: nodes to ask first.
-        greeting, accept, deadline: as for `Connection`, for each node; an answer that a key is elsewhere is not an
+        greeting, accept, deadline, replicas: as for `Connection`, for each node; an answer that a key is elsewhere is not an
             error.
 
     Example: ``await Cluster(locate("cluster://n1,n2,n3").servers).call("GET", "key")``
@@ -65,11 +65,13 @@ class Cluster:
         greeting: Sequence[Command] = (),
         accept: Accept = no_errors,
         deadline: float = 30.0,
+        replicas: int = 0,
     ) -> None:
         self._seeds = list(seeds)
         self._greeting = greeting
         self._accept = accept
         self._deadline = deadline
+        self._wait_for = replicas
         self._loop = asyncio.get_running_loop()
         self._owners: dict[int, Address] = {}  # by slot, for the slots that were asked for
         self._ranges: list[tuple[int, int, Address]] = []
@@ -169,6 +171,7 @@ class Cluster:
                 greeting=self._greeting,
                 accept=self._accept_node,
                 deadline=self._deadline,
+                replicas=self._wait_for,
                 silence=_SILENCE,
             )
         return node

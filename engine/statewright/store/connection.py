@@ -37,8 +37,11 @@ def no_errors(answers: list[Any]) -> None:
             raise answer
 
 
+_REPLICATION_MS = 1000  # until a batch that the replicas do not have is answered NOREPLICAS
+
+
 class _Call:
-    """A command without an answer yet."""
+    """A command without an answer yet; without a future it is a barrier."""
 
     __slots__ = ("future", "packed", "until")
 
@@ -46,6 +49,18 @@ class _Call:
         self.packed = packed
         self.future = future
         self.until = until
+
+    def answer(self, reply: Any) -> None:
+        """Give the caller the reply, unless nobody waits for it."""
+        if isinstance(reply, ServerError):
+            self.fail(reply)
+        elif self.future is not None and not self.future.done():
+            self.future.set_result(reply)
+
+    def fail(self, error: Exception) -> None:
+        """Tell the caller, unless nobody waits."""
+        if self.future is not None and not self.future.done():
+            self.future.set_exception(error)
 
 
 class Connection:
@@ -57,6 +72,8 @@ class Connection:
         greeting: commands to send first on every connection, before anything else.
         accept: is given the answers to `greeting`, errors among them; a StatewrightError it raises fails all calls.
         deadline: how long, in seconds, a call may wait for its answer.
+        replicas: an answer counts, and is given, when so many replicas have what it was given for (``WAIT``); with
+            fewer the call is answered NOREPLICAS, though it may have been applied.
         silence: after so many seconds without a sign of the server while calls wait, `resolve` is asked whether it
             is still the one; None: never.
         on_push: is given every reply that no call waits for (messages of a subscription).
@@ -75,6 +92,7 @@ class Connection:
         greeting: Sequence[Command] = (),
         accept: Accept = no_errors,
         deadline: float = 30.0,
+        replicas: int = 0,
         silence: float | None = None,
         on_push: Callable[[Any], None] | None = None,
         on_change: Callable[[], None] | None = None,
@@ -83,6 +101,8 @@ class Connection:
         self._greeting = list(greeting)
         self._accept = accept
         self._deadline = deadline
+        self._replicas = replicas
+        self._held: list[tuple[_Call, Any]] = []  # answered, but not known to be on the replicas
         self._silence = silence
         self._on_push = on_push
         self._on_change = on_change
@@ -113,7 +133,7 @@ class Connection:
         packed = pack(command)
         alone = not self._pending
         self._pending.append(_Call(packed, future, self._loop.time() + self._deadline))
-        if self._wire is not None and alone:
+        if self._wire is not None and alone and not self._replicas:
             self._wire.write(packed)  # nothing is under way, so there is no company to wait for
         elif self._wire is not None:
             if not self._out:
@@ -147,24 +167,36 @@ class Connection:
             try:
                 await self.call("PING")
             except ServerError as error:
-                if not error.passing:
+                if error.code not in self.patience:
                     raise refusal(error) from None
 
     def _flush(self) -> None:
         out, self._out = self._out, []
         if self._wire is not None and out:
+            if self._replicas:
+                out.append(self._barrier())
             self._wire.write(b"".join(out) if len(out) > 1 else out[0])
+
+    def _barrier(self) -> bytes:
+        """What is sent behind a batch, so that its answers are given when the replicas have it."""
+        packed = pack(("WAIT", self._replicas, _REPLICATION_MS))
+        self._pending.append(_Call(packed, None, self._loop.time() + self._deadline))
+        return packed
 
     def _replied(self, reply: Any) -> None:
         if not self._pending:
             return
-        future = self._pending.popleft().future
-        if future is None or future.done():
-            return
-        if isinstance(reply, ServerError):
-            future.set_exception(reply)
+        call = self._pending.popleft()
+        if not self._replicas:
+            call.answer(reply)
+        elif call.future is not None:
+            self._held.append((call, reply))
         else:
-            future.set_result(reply)
+            enough = isinstance(reply, int) and reply >= self._replicas
+            too_few = ServerError(f"NOREPLICAS {reply} of {self._replicas} replicas have it")
+            held, self._held = self._held, []
+            for call, reply in held:
+                call.answer(reply if enough or isinstance(reply, ServerError) else too_few)
 
     def _received(self, reply: Any) -> None:
         pushed = isinstance(reply, list) and reply and reply[0] == b"message"
@@ -179,8 +211,17 @@ class Connection:
             return
         self._wire = None
         self._out = []
+        self._again()
         if not self._closed and self._connecting is None and (self._pending or self._on_push is not None):
             self._connecting = self._loop.create_task(self._connect())
+
+    def _again(self) -> None:
+        """Put everything that has no answer, or one that does not count, into the queue for the next connection."""
+        if self._replicas:
+            calls = [*(call for call, _ in self._held), *self._pending]
+            self._pending, self._held = deque(call for call in calls if call.future is not None), []
+            if self._pending and self._watchdog is None:
+                self._watch()
 
     def _watch(self) -> None:
         """Come back when the call that waits longest is overdue, or the server has been silent for too long."""
@@ -192,11 +233,10 @@ class Connection:
         self._watchdog = None
         now, overdue = self._loop.time(), False
         while self._pending and self._pending[0].until <= now:
-            call = self._pending.popleft()
             overdue = True
-            if call.future is not None and not call.future.done():
-                reason = f"no answer from the store within {self._deadline:g} s{self._trouble}"
-                call.future.set_exception(StoreUnavailable(reason))
+            for call in (*(call for call, _ in self._held), self._pending.popleft()):
+                call.fail(StoreUnavailable(f"no answer from the store within {self._deadline:g} s{self._trouble}"))
+            self._held = []
         if overdue and self._wire is not None:
             self._wire.abort()
         if self._pending:
@@ -230,10 +270,10 @@ class Connection:
             wire.abort()
 
     def _fail_all(self, error: Exception) -> None:
+        self._again()
         pending, self._pending = self._pending, deque()
         for call in pending:
-            if call.future is not None and not call.future.done():
-                call.future.set_exception(error)
+            call.fail(error)
 
     def _give_up(self, error: Exception) -> None:
         self._fail_all(error)
@@ -258,6 +298,8 @@ class Connection:
                     return self._give_up(error)
                 self._trouble = ""
                 # Nothing is awaited between the greeting's last answer and this write, so the order is kept.
+                if self._replicas and self._pending:
+                    self._barrier()
                 self._wire.write(b"".join(call.packed for call in self._pending))
                 if self._on_change is not None:
                     self._on_change()

@@ -86,6 +86,7 @@ def _connect(
         start = partial(_embedded, data_dir)
         return "standalone", Connection(start, **options), start, partial(embedded.stop_if_idle, data_dir)
     location = locate(url)
+    options["replicas"] = location.replicas
     match location.kind:
         case "cluster":
             cluster = Cluster(location.servers, **options)

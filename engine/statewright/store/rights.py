@@ -17,7 +17,7 @@ COMMANDS = tuple(sorted(set(re.findall(r"\bcall\('([A-Z]+)'", LIBRARY))))
 
 _DIRECT = (
     "exists", "fcall", "function|load", "get", "hget", "hgetall", "hmget", "info", "llen", "lrange", "lrem", "ping",
-    "rpush", "select", "smembers", "srandmember", "subscribe", "time", "zrange",
+    "rpush", "select", "smembers", "srandmember", "subscribe", "time", "wait", "zrange",
 )  # fmt: skip
 _BY_KIND = {"standalone": (), "sentinel": ("role",), "cluster": ("asking", "cluster|slots")}
 

@@ -102,7 +102,7 @@ class Failover(Connection):
 
     Arguments:
         sentinels: who say so.
-        greeting, accept, deadline: as for `Connection`.
+        greeting, accept, deadline, replicas: as for `Connection`.
 
     Example: ``Failover(Sentinels(location))``
     """
@@ -116,6 +116,7 @@ class Failover(Connection):
         greeting: Sequence[Command] = (),
         accept: Accept = no_errors,
         deadline: float = 30.0,
+        replicas: int = 0,
     ) -> None:
         def primary_only(answers: list[Any]) -> None:
             no_errors(answers[:1])
@@ -128,6 +129,7 @@ class Failover(Connection):
             greeting=[("ROLE",), *greeting],
             accept=primary_only,
             deadline=deadline,
+            replicas=replicas,
             silence=_SILENCE,
         )
         self._sentinels = sentinels
