@@ -80,6 +80,7 @@ class Node:
             "appendonly": "yes",
             "appendfsync": "always",
             "save": "",
+            "enable-debug-command": "yes",
             "repl-diskless-sync-delay": "0",
         }
         self.run([word for name, value in (settings | self.settings).items() for word in (f"--{name}", value)])
@@ -225,7 +226,8 @@ class SentinelNodes:
 
     @property
     def url(self) -> str:
-        return "sentinel://" + ",".join(f"127.0.0.1:{node.port}" for node in self.sentinels) + f"/{self.name}/0"
+        places = ",".join(f"127.0.0.1:{node.port}" for node in self.sentinels)
+        return f"sentinel://{places}/{self.name}/0?replicas=1"
 
     @property
     def primary(self) -> Node:

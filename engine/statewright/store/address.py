@@ -143,8 +143,8 @@ def locate(url: str) -> Location:
     """What `url` says; StatewrightError ``InvalidStore`` if it is not the URL of a store.
 
     User, password and database are the store's; those of the Sentinels themselves, if they have any, are the
-    parameters ``sentinel_user`` and ``sentinel_password``.  With ``replicas=1`` nothing is acknowledged before a replica
-    has it.
+    parameters ``sentinel_user`` and ``sentinel_password``.  With ``replicas=1`` nothing is acknowledged before one
+    replica has it.
 
     Example: ``locate("sentinel://s1,s2,s3/orders/0").name == "orders"``
     """

@@ -49,8 +49,8 @@ class Cluster:
 
     Arguments:
         seeds: nodes to ask first.
-        greeting, accept, deadline, replicas: as for `Connection`, for each node; an answer that a key is elsewhere is not an
-            error.
+        greeting, accept, deadline, replicas: as for `Connection`, for each node; an answer that a key is elsewhere is
+            not an error.
 
     Example: ``await Cluster(locate("cluster://n1,n2,n3").servers).call("GET", "key")``
     """

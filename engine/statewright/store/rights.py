@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from statewright.errors import StatewrightError
+from statewright.store.address import Kind
 from statewright.store.scripts import LIBRARY, Scripts
 
 __all__ = ["COMMANDS", "acl_rules", "check_rights"]
@@ -17,13 +18,16 @@ COMMANDS = tuple(sorted(set(re.findall(r"\bcall\('([A-Z]+)'", LIBRARY))))
 
 _DIRECT = (
     "exists", "fcall", "function|load", "get", "hget", "hgetall", "hmget", "info", "llen", "lrange", "lrem", "ping",
-    "rpush", "select", "smembers", "srandmember", "subscribe", "time", "wait", "zrange",
+    "rpush", "smembers", "srandmember", "subscribe", "time", "zrange",
 )  # fmt: skip
 _BY_KIND = {"standalone": (), "sentinel": ("role",), "cluster": ("asking", "cluster|slots")}
 
 
-def acl_rules(kind: str = "standalone") -> tuple[str, ...]:
+def acl_rules(kind: Kind = "standalone") -> tuple[str, ...]:
     """The rules of a user with exactly the rights that the engine needs, for ``ACL SETUSER``.
+
+    Three more are for what not everybody uses: ``+config|get`` (`statewright doctor`, and refusing to work where
+    executions would be evicted), ``+select`` (a database other than 0), ``+wait`` (``replicas=N``).
 
     Arguments:
         kind: standalone, sentinel (for the primary and its replicas) or cluster.
