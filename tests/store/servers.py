@@ -70,6 +70,11 @@ class Node:
     process: subprocess.Popen[bytes] | None = None
     client_options: dict[str, Any] = field(default_factory=dict)
 
+    def ask_for_tls(self) -> None:
+        """Listen with TLS only."""
+        self.port = free_ports(1)[0]
+        self.settings |= {"port": "0", "tls-port": str(self.port)}
+
     def start(self) -> Node:
         self.port = self.port or free_ports(1)[0]
         self.folder.mkdir(exist_ok=True)
@@ -194,17 +199,18 @@ class ClusterNodes:
 
 
 class SentinelNodes:
-    """A primary with a replica, watched over by three Sentinels."""
+    """A primary with two replicas, watched over by three Sentinels."""
 
     name = "orders"
 
     def __init__(self, kind: str, folder: Path, *, timeout_ms: int = 600) -> None:
         folder.mkdir(exist_ok=True)
-        self.servers = [Node(kind, folder / str(number)) for number in range(2)]
+        self.servers = [Node(kind, folder / str(number)) for number in range(3)]
         for server in self.servers:
             server.start()
-        self.servers[1].command("REPLICAOF", "127.0.0.1", self.servers[0].port)
-        eventually("a replica in step", lambda: self.servers[1].command("ROLE")[3] == "connected")
+        for replica in self.servers[1:]:
+            replica.command("REPLICAOF", "127.0.0.1", self.servers[0].port)
+            eventually("a replica in step", lambda r=replica: r.command("ROLE")[3] == "connected")  # type: ignore[misc]
         self.sentinels = [Node("valkey", folder / f"s{number}", port=port) for number, port in enumerate(free_ports(3))]
         for sentinel in self.sentinels:
             sentinel.folder.mkdir()
@@ -222,7 +228,7 @@ class SentinelNodes:
     def ready(self, sentinel: Node) -> bool:
         words = sentinel.command("SENTINEL", "MASTER", self.name)
         state = dict(zip(words[::2], words[1::2], strict=True))
-        return int(state["num-other-sentinels"]) == 2 and int(state["num-slaves"]) == 1
+        return int(state["num-other-sentinels"]) == 2 and int(state["num-slaves"]) == 2
 
     @property
     def url(self) -> str:

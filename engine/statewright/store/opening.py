@@ -50,13 +50,14 @@ async def open_store(
         for node in server.primaries():
             _check_server(await information(Scripts(node, deadline)))
         scripts = Scripts(server, deadline)
+        await check_rights(scripts, keys.META)
         proposed: list[Argument] = [keys.SCHEMA, keys.SHARDS, secrets.token_hex(16), secrets.token_bytes(32)]
         schema, shards, store_id, secret = await scripts.run("open", keys.META, proposed)
         if int(schema) != keys.SCHEMA:
             message = f"the store has schema {int(schema)}, this version of statewright needs {keys.SCHEMA}"
             raise StatewrightError("StoreRefused", message)
-        tags = [keys.META, *(f"{keys.prefix(shard)}q" for shard in range(int(shards)) if server.guarded)]
-        await asyncio.gather(*[check_rights(scripts, tag) for tag in tags])
+        if server.guarded:  # each node has users of its own
+            await asyncio.gather(*[check_rights(scripts, f"{keys.prefix(s)}q") for s in range(int(shards))])
     except BaseException:
         await server.close()
         raise

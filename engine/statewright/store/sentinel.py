@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from itertools import cycle
+from functools import partial
 from typing import Any
 
-from statewright.errors import StatewrightError
 from statewright.store.address import Address, Command, Location
 from statewright.store.connection import Accept, Connection, no_errors
 from statewright.store.replies import FAILOVER_PATIENCE, ServerError, refusal
@@ -35,10 +33,9 @@ class Sentinels:
     """
 
     def __init__(self, location: Location) -> None:
-        self._servers = location.servers
+        self.servers = location.servers
         self._name = location.name
         self._template = location.primary
-        self._next = cycle(location.servers)
 
     async def primary(self) -> Address:
         """The primary, by the word of the Sentinel with the newest configuration.
@@ -58,10 +55,6 @@ class Sentinels:
         }
         return sorted(found, key=str)
 
-    async def any(self) -> Address:
-        """A Sentinel, another one at each call."""
-        return next(self._next)
-
     def announces(self, message: Any) -> bool:
         """Whether a message of the channel ``+switch-master`` is about our primary."""
         return bool(message[2].split(b" ", 1)[0] == self._name.encode())
@@ -69,7 +62,7 @@ class Sentinels:
     async def _ask(self, about: str) -> list[dict[str, str]]:
         """What all Sentinels that answer say, one flat list of descriptions."""
         question: Command = ("SENTINEL", about, self._name)
-        asked = [ask(server, question, timeout=_TIMEOUT) for server in self._servers]
+        asked = [ask(server, question, timeout=_TIMEOUT) for server in self.servers]
         views: list[dict[str, str]] = []
         refused: Exception | None = None
         for answer in await asyncio.gather(*asked, return_exceptions=True):
@@ -86,7 +79,7 @@ class Sentinels:
                 views += [dict(zip(map(_text, row[::2]), map(_text, row[1::2]), strict=True)) for row in rows]
         if not views and about == "MASTER":
             if refused is None:
-                raise ConnectionError(f"no Sentinel answers at {', '.join(server.place for server in self._servers)}")
+                raise ConnectionError(f"no Sentinel answers at {', '.join(server.place for server in self.servers)}")
             if isinstance(refused, ServerError) and not refused.passing:
                 raise refusal(refused)
             raise refused
@@ -133,13 +126,17 @@ class Failover(Connection):
             silence=_SILENCE,
         )
         self._sentinels = sentinels
-        self._news = Connection(
-            sentinels.any,
-            greeting=[("SUBSCRIBE", "+switch-master")],
-            deadline=deadline,
-            on_push=lambda message: self.reconsider() if sentinels.announces(message) else None,
-            on_change=self.reconsider,  # what was announced before is not heard
-        )
+        # All are listened to: the others learn of a failover seconds after the one that led it.
+        self._news = [
+            Connection(
+                partial(_constant, server),
+                greeting=[("SUBSCRIBE", "+switch-master")],
+                deadline=deadline,
+                on_push=lambda message: self.reconsider() if sentinels.announces(message) else None,
+                on_change=self.reconsider,  # what was announced before is not heard
+            )
+            for server in sentinels.servers
+        ]
 
     def follow(self, error: ServerError, command: Command) -> asyncio.Future[Any] | None:
         """A server that became a replica is left; the call waits for its successor."""
@@ -155,10 +152,15 @@ class Failover(Connection):
     async def ensure(self) -> None:
         """See `Connection.ensure`; from the first time on the Sentinels' announcements are listened to."""
         await super().ensure()
-        with suppress(StatewrightError):  # it keeps trying; without announcements, silence and READONLY tell
-            await self._news.ensure()
+        for news in self._news:
+            # One that is not there is tried again and again; silence and READONLY tell as well.
+            news.call("PING").add_done_callback(lambda future: future.cancelled() or future.exception())
 
     async def close(self) -> None:
         """See `Connection.close`."""
-        await self._news.close()
+        await asyncio.gather(*[news.close() for news in self._news])
         await super().close()
+
+
+async def _constant(address: Address) -> Address:
+    return address
