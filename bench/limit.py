@@ -6,6 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
+from statewright.store.address import Address
 from statewright.store.connection import Connection
 from statewright.store.embedded import start_embedded
 
@@ -52,7 +53,7 @@ async def used_memory(data_dir: Path) -> float:
 
 
 def _connection(data_dir: Path) -> Connection:
-    async def resolve() -> str:
-        return await start_embedded(data_dir)
+    async def resolve() -> Address:
+        return Address.parse(await start_embedded(data_dir))
 
     return Connection(resolve)

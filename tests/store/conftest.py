@@ -1,4 +1,5 @@
-"""Real servers for the tests of the store: the packaged Valkey and a Redis 7 found on PATH.
+"""Real servers for the tests of the store: the packaged Valkey and a Redis 7 found on PATH, alone, as a cluster, under
+Sentinels, and for a user with no more rights than documented.
 
 Tests are coroutine functions; `stores` opens stores that are closed when the test is over.
 """
@@ -6,9 +7,6 @@ Tests are coroutine functions; `stores` opens stores that are closed when the te
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,11 @@ from pathlib import Path
 import pytest
 
 from statewright.store import RedisStore, open_store
+from statewright.store.address import Address, Command
 from statewright.store.embedded import start_embedded, stop_embedded
+from statewright.store.rights import acl_rules
+from statewright.store.wire import ask
+from tests.store.servers import ClusterNodes, SentinelNodes, redis_binary
 
 
 @dataclass
@@ -47,33 +49,57 @@ class Stores:
             await store.close()
 
 
-def redis_binary() -> str:
-    """Path of redis-server; the test is skipped without one, or fails where it must not be missing."""
-    found = shutil.which("redis-server")
-    if found is None:
-        if os.environ.get("STATEWRIGHT_REQUIRE_REDIS") == "1":
-            pytest.fail("redis-server is not on PATH, and STATEWRIGHT_REQUIRE_REDIS=1 requires it")
-        pytest.skip("redis-server is not on PATH")
-    return found
+@dataclass(frozen=True)
+class Deployment:
+    """Servers that make one store, and the addresses to empty them by."""
+
+    url: str
+    primaries: tuple[Address, ...]
+
+    def empty(self) -> None:
+        for address in self.primaries:
+            assert asyncio.run(ask(address, ("FLUSHALL",), timeout=10)) == [b"OK"]
 
 
-@pytest.fixture(scope="session", params=["valkey", "redis"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a running server, one per kind and session."""
-    data_dir: Path = tmp_path_factory.mktemp(request.param)
-    with pytest.MonkeyPatch.context() as patch:
-        if request.param == "redis":
-            patch.setenv("STATEWRIGHT_SERVER", redis_binary())
-        url = asyncio.run(start_embedded(data_dir))
-    yield url
-    asyncio.run(stop_embedded(data_dir))
+KINDS = ("valkey", "redis", "rights", "cluster", "sentinel")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test of the store runs on every kind of deployment, or on those that its module names in KINDS."""
+    if "deployment" in metafunc.fixturenames:
+        kinds = getattr(metafunc.module, "KINDS", KINDS)
+        metafunc.parametrize("deployment", kinds, indirect=True, scope="session")
+
+
+@pytest.fixture(scope="session")
+def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Running servers, one deployment per kind and session; `rights` is a Redis that we may use by the documented
+    access rights only."""
+    folder: Path = tmp_path_factory.mktemp(request.param)
+    if request.param == "cluster":
+        cluster = ClusterNodes("valkey", folder, timeout_ms=15_000)
+        yield Deployment(cluster.url, tuple(Address(host="127.0.0.1", port=node.port) for node in cluster.nodes))
+        cluster.stop()
+    elif request.param == "sentinel":
+        sentinels = SentinelNodes("valkey", folder, timeout_ms=15_000)
+        yield Deployment(sentinels.url, (Address(host="127.0.0.1", port=sentinels.primary.port),))
+        sentinels.stop()
+    else:
+        with pytest.MonkeyPatch.context() as patch:
+            if request.param != "valkey":
+                patch.setenv("STATEWRIGHT_SERVER", redis_binary())
+            url = asyncio.run(start_embedded(folder))
+        address = Address.parse(url)
+        if request.param == "rights":
+            user: Command = ("ACL", "SETUSER", "engine", "on", ">secret", *acl_rules())
+            assert asyncio.run(ask(address, user, timeout=10)) == [b"OK"]
+            url = url.replace("unix://", "unix://engine:secret@")
+        yield Deployment(url, (address,))
+        asyncio.run(stop_embedded(folder))
 
 
 @pytest.fixture
-def stores(server: str) -> Stores:
-    """Opens stores on an empty server."""
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.connect(server.removeprefix("unix://"))
-        sock.sendall(b"FLUSHALL\r\n")
-        assert sock.recv(100) == b"+OK\r\n"
-    return Stores(server)
+def stores(deployment: Deployment) -> Stores:
+    """Opens stores on empty servers."""
+    deployment.empty()
+    return Stores(deployment.url)

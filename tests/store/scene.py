@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
-from msgspec.structs import replace
+import msgspec
 
 from statewright.model import (
     Command,
@@ -24,6 +25,7 @@ from statewright.model import (
 )
 from statewright.store import RedisStore
 from statewright.store.verbs import Claimed, Commit, Committed, Created
+from statewright.store.wire import ask
 from statewright.values import Payload
 
 LEASE = 30_000
@@ -112,7 +114,7 @@ class Scene:
     async def create(self, owner: str = "w", digest: str = "d", **options: Any) -> Created:
         options.setdefault("history", events("ExecutionStarted"))
         step = self.step(**options)
-        execution = replace(self.execution, started_at=await self.store.now())
+        execution = msgspec.structs.replace(self.execution, started_at=await self.store.now())
         created = await self.store.create(execution, step, digest=digest, owner=owner, lease_ms=LEASE)
         self.revisions[""] = 1
         return created
@@ -147,5 +149,11 @@ class Scene:
 
     async def keys(self) -> set[str]:
         """What the server holds, but for the store's own records."""
-        found = await self.store._connection.call("KEYS", "*")
-        return {key.decode().partition("}:")[2] for key in found if not key.startswith(b"sw:{meta}")}
+        found = await administer(self.store, "KEYS", "*")
+        return {key.decode().partition("}:")[2] for key in chain(*found) if not key.startswith(b"sw:{meta}")}
+
+
+async def administer(store: RedisStore, *command: str | bytes) -> list[Any]:
+    """The answers to a command that the engine has no right to, given to each primary of the store."""
+    addresses = [await node.address() for node in store._connection.primaries()]
+    return [(await ask(replace(to, user="", password=""), command, timeout=10))[0] for to in addresses]

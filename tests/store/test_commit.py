@@ -10,7 +10,7 @@ import pytest
 from statewright.model import Phase, StartTimer, TimerKind
 from statewright.store.verbs import Created
 from tests.store.conftest import Stores
-from tests.store.scene import END, LEASE, Scene, event, events, fork, payload
+from tests.store.scene import END, LEASE, Scene, administer, event, events, fork, payload
 
 
 async def test_creation_is_idempotent_by_name_and_input(stores: Stores) -> None:
@@ -200,7 +200,7 @@ async def test_forgotten_scripts_are_loaded_again_in_order(stores: Stores) -> No
     orders = [scene.order(revision=1 + i, history=events(f"e{i}"), keep_ms=LEASE) for i in range(60)]
     sent = [asyncio.ensure_future(scene.store.commit(order)) for order in orders[:20]]
     await asyncio.sleep(0)
-    flush = scene.store._connection.call("FUNCTION", "FLUSH")
+    flush = asyncio.ensure_future(administer(scene.store, "FUNCTION", "FLUSH"))
     sent += [asyncio.ensure_future(scene.store.commit(order)) for order in orders[20:40]]
     await asyncio.sleep(0)
     await flush

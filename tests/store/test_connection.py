@@ -13,11 +13,15 @@ import pytest
 from statewright.errors import StatewrightError
 from statewright.model import TaskKind
 from statewright.store import StoreUnavailable, keys, open_store
-from statewright.store.connection import Address, Connection, ServerError
+from statewright.store.address import Address, Tls
+from statewright.store.connection import Connection, Resolve
+from statewright.store.replies import ServerError
 from statewright.store.scripts import LIBRARY, Scripts
 from statewright.store.verbs import Signal
 from tests.store.conftest import Stores
 from tests.store.scene import LEASE, Scene, events, task
+
+KINDS = ("valkey", "redis")
 
 Answerer = Callable[[int], bytes | None]
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -170,9 +174,9 @@ def fake(answer: Answerer) -> Talk:
     return talk
 
 
-def at(url: str) -> Callable[[], Awaitable[str]]:
-    async def resolve() -> str:
-        return url
+def at(url: str) -> Resolve:
+    async def resolve() -> Address:
+        return Address.parse(url)
 
     return resolve
 
@@ -313,7 +317,7 @@ async def test_a_closed_store_answers_nothing(stores: Stores) -> None:
     [
         ("redis://db.example", Address(host="db.example")),
         ("redis://:p%40ss@h:1/3", Address(host="h", port=1, password="p@ss", database=3)),
-        ("rediss://u:p@h:6380/0", Address(host="h", port=6380, tls=True, user="u", password="p")),
+        ("rediss://u:p@h:6380/0", Address(host="h", port=6380, tls=Tls(), user="u", password="p")),
         ("unix:///a%20b/v.sock?db=2", Address(path="/a b/v.sock", database=2)),
     ],
 )

@@ -16,8 +16,8 @@ import pytest
 from statewright.errors import StatewrightError
 from statewright.store import RedisStore, open_store, start_embedded, stop_embedded
 from statewright.store.embedded import server_binary
-from tests.store.conftest import redis_binary
 from tests.store.scene import LEASE, Scene, events
+from tests.store.servers import redis_binary
 
 OPEN_AND_WAIT = """
 import asyncio, sys

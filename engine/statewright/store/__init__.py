@@ -4,9 +4,9 @@ Start reading at ``verbs.py`` (what the engine asks), ``keys.py`` (what is kept)
 transition becomes durable).
 """
 
-from statewright.store.connection import StoreUnavailable
 from statewright.store.embedded import start_embedded, stop_embedded
 from statewright.store.opening import open_store
 from statewright.store.redis import RedisStore
+from statewright.store.replies import StoreUnavailable
 
 __all__ = ["RedisStore", "StoreUnavailable", "open_store", "start_embedded", "stop_embedded"]

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 from statewright.store import keys
-from statewright.store.connection import Connection
+from statewright.store.connection import Connection, Resolve
 
 __all__ = ["Bell"]
 
 
 _BELL = keys.BELL.encode()
+_TRUST = 5.0  # seconds
 
 
 class Bell:
@@ -21,13 +23,13 @@ class Bell:
     Messages are hints: they may be missed while there is no connection, so each (re)connect counts as a ring.
 
     Arguments:
-        resolve: answers with the server's URL.
+        resolve: the server to listen to; of a cluster any, as messages reach all nodes.
         deadline: as in `Connection`.
 
     Example: ``await bell.ring()``
     """
 
-    def __init__(self, resolve: Callable[[], Awaitable[str]], deadline: float) -> None:
+    def __init__(self, resolve: Resolve, deadline: float) -> None:
         self._resolve = resolve
         self._deadline = deadline
         self._connection: Connection | None = None
@@ -67,14 +69,18 @@ class Bell:
         self._rung.clear()
 
     async def end(self, execution: str, ended: Callable[[], Awaitable[bool]]) -> None:
-        """Return when the execution has ended; `ended` is asked once the subscription stands, so nothing is missed."""
+        """Return when the execution has ended, or may have: a message may be lost between the nodes of a cluster, so
+        nobody waits for one for long.  `ended` is asked once the subscription stands.
+        """
         name = execution.encode()
         event = self._waiting.setdefault(name, asyncio.Event())
         self._listeners[name] = self._listeners.get(name, 0) + 1
         try:
             await self._listen().ensure()
             if not await ended():
-                await event.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_TRUST):
+                        await event.wait()
         finally:
             self._listeners[name] -= 1
             if not self._listeners[name]:

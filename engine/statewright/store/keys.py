@@ -18,6 +18,7 @@
     sw:{7}:q:<machine>                 zset of ready frames (since), by state machine
     sw:{7}:q                           set of the state machines that have ready frames
     sw:{7}:a:<activity>                zset of waiting activity tasks (since)
+    sw:{7}:-                           never there (see `guard`)
     sw:{7}:e:<machine>:<status>        zset of executions (start time); <machine> empty: of all machines; child
                                        executions are listed under their map run's id instead
 
@@ -28,7 +29,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-__all__ = ["BELL", "END", "META", "SCHEMA", "SHARDS", "definition", "machine", "prefix", "shard_of"]
+__all__ = ["BELL", "END", "META", "SCHEMA", "SHARDS", "definition", "guard", "machine", "prefix", "shard_of"]
 
 SHARDS = 16
 """Number of shards of a new store; fixed in its meta hash."""
@@ -62,6 +63,15 @@ def prefix(shard: int) -> str:
 def machine(name: str) -> str:
     """Key of a state machine's record."""
     return f"sw:{{meta}}:m:{name}"
+
+
+def guard(key: str) -> str:
+    """A key that never exists, in the slot of `key`: a call that names both is refused as a whole while a slot moves
+    from one node to another key by key.
+
+    Example: ``guard("sw:{7}:q") == "sw:{7}:-"``
+    """
+    return f"{key[: key.index('}') + 1]}:-"
 
 
 def definition(content_hash: str) -> str:

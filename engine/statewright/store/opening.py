@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -10,10 +11,15 @@ from typing import Any
 
 from statewright.errors import StatewrightError
 from statewright.store import embedded, keys
-from statewright.store.connection import Connection
-from statewright.store.reading import information
+from statewright.store.address import Address, Kind, locate
+from statewright.store.cluster import Cluster
+from statewright.store.connection import Connection, Resolve
+from statewright.store.nodes import information
 from statewright.store.redis import RedisStore
-from statewright.store.scripts import Argument, Scripts
+from statewright.store.replies import ServerError
+from statewright.store.rights import check_rights
+from statewright.store.scripts import Argument, Scripts, Server
+from statewright.store.sentinel import Failover, Sentinels
 
 __all__ = ["open_store"]
 
@@ -28,7 +34,7 @@ async def open_store(
     """Open the store at `url` or, without one, the embedded store of `data_dir` (its server is started or joined).
 
     Arguments:
-        url: ``redis://``, ``rediss://`` or ``unix://``.
+        url: ``redis://``, ``rediss://``, ``unix://``, ``cluster://`` or ``sentinel://`` (see `locate`).
         data_dir: of the embedded store.
         clock: time in ms to use instead of the server's, for tests and simulation.
         deadline: seconds a call may wait for its answer, reconnecting as needed.
@@ -37,29 +43,29 @@ async def open_store(
 
     Example: ``store = await open_store(None, Path(".statewright"))``
     """
-    resolve, closing = _location(url, data_dir)
     identity = _Identity()
-    connection = Connection(
-        resolve,
-        greeting=[("HGET", keys.META, "id")],
-        accept=identity.accept,
-        deadline=deadline,
-    )
+    kind, server, bell, closing = _connect(url, data_dir, identity, deadline)
     try:
-        scripts = Scripts(connection, deadline)
-        _check_server(await information(scripts))
+        await server.ensure()
+        for node in server.primaries():
+            _check_server(await information(Scripts(node, deadline)))
+        scripts = Scripts(server, deadline)
+        await check_rights(scripts, keys.META)
         proposed: list[Argument] = [keys.SCHEMA, keys.SHARDS, secrets.token_hex(16), secrets.token_bytes(32)]
         schema, shards, store_id, secret = await scripts.run("open", keys.META, proposed)
         if int(schema) != keys.SCHEMA:
             message = f"the store has schema {int(schema)}, this version of statewright needs {keys.SCHEMA}"
             raise StatewrightError("StoreRefused", message)
+        if server.guarded:  # each node has users of its own
+            await asyncio.gather(*[check_rights(scripts, f"{keys.prefix(s)}q") for s in range(int(shards))])
     except BaseException:
-        await connection.close()
+        await server.close()
         raise
     identity.expected = store_id
     return RedisStore(
-        connection,
-        resolve,
+        server,
+        bell,
+        kind=kind,
         shards=int(shards),
         store_id=store_id.decode(),
         secret=secret,
@@ -69,19 +75,37 @@ async def open_store(
     )
 
 
-def _location(
-    url: str | None, data_dir: Path | None
-) -> tuple[Callable[[], Awaitable[str]], Callable[[], Awaitable[None]] | None]:
-    """How to find the server, and what to do when the store is closed."""
-    if url is not None:
-        return partial(_constant, url), None
-    if data_dir is None:
-        raise StatewrightError("InvalidStore", "a store needs a URL or a data directory")
-    return partial(embedded.start_embedded, data_dir), partial(embedded.stop_if_idle, data_dir)
+def _connect(
+    url: str | None, data_dir: Path | None, identity: _Identity, deadline: float
+) -> tuple[Kind, Server, Resolve, Callable[[], Awaitable[None]] | None]:
+    """Who takes the calls, where the bell is heard, and what to do when the store is closed."""
+    greeting = [("HGET", keys.META, "id")]
+    options: dict[str, Any] = {"greeting": greeting, "accept": identity.accept, "deadline": deadline}
+    if url is None:
+        if data_dir is None:
+            raise StatewrightError("InvalidStore", "a store needs a URL or a data directory")
+        start = partial(_embedded, data_dir)
+        return "standalone", Connection(start, **options), start, partial(embedded.stop_if_idle, data_dir)
+    location = locate(url)
+    options["replicas"] = location.replicas
+    match location.kind:
+        case "cluster":
+            cluster = Cluster(location.servers, **options)
+            return location.kind, cluster, cluster.any, None
+        case "sentinel":
+            sentinels = Sentinels(location)
+            return location.kind, Failover(sentinels, **options), sentinels.primary, None
+        case "standalone":
+            single = partial(_constant, location.servers[0])
+            return location.kind, Connection(single, **options), single, None
 
 
-async def _constant(url: str) -> str:
-    return url
+async def _embedded(data_dir: Path) -> Address:
+    return Address.parse(await embedded.start_embedded(data_dir))
+
+
+async def _constant(address: Address) -> Address:
+    return address
 
 
 class _Identity:
@@ -91,6 +115,8 @@ class _Identity:
         self.expected: bytes | None = None
 
     def accept(self, answers: list[Any]) -> None:
+        if isinstance(answers[-1], ServerError):
+            raise answers[-1]
         if self.expected is not None and answers[-1] != self.expected:
             raise StatewrightError("StoreRefused", "the server now holds another store, or was emptied: stopping here")
 

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from statewright.store import codec, keys
+from statewright.store.address import Kind
 from statewright.store.codec import Incoming, Resolve
+from statewright.store.nodes import survey
 from statewright.store.recent import Recent
 from statewright.store.scripts import Argument, Scripts
 from statewright.store.verbs import Description, HistoryPage, MachineRecord
@@ -30,9 +32,11 @@ class Reading:
     Arguments:
         scripts: for calls.
         shards, store_id: from the store's meta hash.
+        kind: what the servers are to each other.
     """
 
-    def __init__(self, scripts: Scripts, shards: int, store_id: str) -> None:
+    def __init__(self, scripts: Scripts, shards: int, store_id: str, kind: Kind) -> None:
+        self.kind = kind
         self.shards = shards
         self.store_id = store_id
         self._scripts = scripts
@@ -202,32 +206,13 @@ class Reading:
 
     async def health(self) -> dict[str, Any]:
         """See `Store.health`."""
-        info = await information(self._scripts)
+        nodes = await survey(self._scripts.server)
+        settings = next((node for node in nodes if "error" not in node), {})
         return {
-            **info,
+            **settings,
+            "topology": self.kind,
+            "nodes": nodes,
             "schema": keys.SCHEMA,
             "store_id": self.store_id,
             "shards": self.shards,
         }
-
-
-async def information(scripts: Scripts) -> dict[str, Any]:
-    """What server this is and how it keeps data; None for what the user may not ask.
-
-    Example: ``(await information(scripts))["maxmemory_policy"] == "noeviction"``
-    """
-    from statewright.errors import StatewrightError
-
-    lines = (await scripts.call("INFO", "server")).decode().splitlines()
-    server = dict(line.split(":", 1) for line in lines if ":" in line)
-    found: dict[str, Any] = {
-        "server": "valkey" if "valkey_version" in server else "redis",
-        "version": server.get("valkey_version") or server.get("redis_version"),
-    }
-    for name in ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy"):
-        try:
-            answer = await scripts.call("CONFIG", "GET", name)
-        except StatewrightError:
-            answer = []
-        found[name.replace("-", "_")] = answer[1].decode() if answer else None
-    return found

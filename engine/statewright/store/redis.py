@@ -1,4 +1,4 @@
-"""`RedisStore`: the verbs of `verbs.Store` on one Redis (7.0 or later) or Valkey server.
+"""`RedisStore`: the verbs of `verbs.Store` on Redis (7.0 or later) or Valkey: a server, a primary, or a cluster.
 
 Each writing verb is one call of one script (``lua/``); this module turns model objects into its arguments and its
 answer into the objects of the contract.
@@ -18,12 +18,13 @@ from msgspec.structs import replace
 from statewright.errors import StatewrightError
 from statewright.model import Execution, Fork, Frame, Item, LinkKind, Step, TaskOrder
 from statewright.store import codec, keys
+from statewright.store.address import Kind
 from statewright.store.bell import Bell
 from statewright.store.codec import Incoming, LostPayloadError, Outgoing, Resolve
-from statewright.store.connection import Connection
+from statewright.store.connection import Resolve as Locate
 from statewright.store.mapruns import MapRuns
 from statewright.store.recent import Recent
-from statewright.store.scripts import Argument, Scripts
+from statewright.store.scripts import Argument, Scripts, Server
 from statewright.store.verbs import (
     Claim,
     Claimed,
@@ -49,8 +50,9 @@ class RedisStore(MapRuns):
     """The store on a server; made by `open_store`.
 
     Arguments:
-        connection: for all calls; greeted and checked by `open_store`.
-        resolve: answers with the server's URL (for the bell's connection).
+        server: for all calls; greeted and checked by `open_store`.
+        locate: where to listen to the bell.
+        kind: what the servers are to each other.
         shards, store_id, secret: from the store's meta hash.
         clock: time in ms to use instead of the server's (tests, simulation).
         deadline: seconds until a server that stays away is an error.
@@ -61,9 +63,10 @@ class RedisStore(MapRuns):
 
     def __init__(
         self,
-        connection: Connection,
-        resolve: Callable[[], Awaitable[str]],
+        server: Server,
+        locate: Locate,
         *,
+        kind: Kind,
         shards: int,
         store_id: str,
         secret: bytes,
@@ -71,12 +74,12 @@ class RedisStore(MapRuns):
         deadline: float = 30.0,
         closing: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        super().__init__(Scripts(connection, deadline), shards, store_id)
-        self._connection = connection
+        super().__init__(Scripts(server, deadline), shards, store_id, kind)
+        self._connection = server
         self._secret = secret
         self._clock = clock
         self._closing = closing
-        self._bell = Bell(resolve, deadline)
+        self._bell = Bell(locate, deadline)
         self._forks: Recent[tuple[str, str, int], Fork] = Recent(_FORKS_CACHED, _FORKS_CHARACTERS)
         self._last_commit: dict[tuple[str, str], asyncio.Future[bool]] = {}
 
@@ -145,10 +148,14 @@ class RedisStore(MapRuns):
         before = self._last_commit.get(frame)
         applied = self._last_commit[frame] = asyncio.get_running_loop().create_future()
         outcome = b""
-        future = self._scripts.start("commit", key, arguments)
+        future = None if items else self._scripts.start("commit", key, arguments)
         try:
             for chunk, sent in items:
-                await self._scripts.finish(sent, "items", key, chunk)
+                taken = await self._scripts.finish(sent, "items", key, chunk)
+                if not taken and before is not None and await before:
+                    await self._scripts.run("items", key, chunk)  # sent again, the commit before fell behind them
+            # A fork's commit leaves when its items are there, which may have had to be sent again.
+            future = future or self._scripts.start("commit", key, arguments)
             outcome, base, now, inbox = await self._scripts.finish(future, "commit", key, arguments)
             if outcome == b"STALE" and before is not None and await before:
                 # The commit this one builds on is applied; it may have been sent again, behind this one: once more.

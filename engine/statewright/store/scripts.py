@@ -12,19 +12,24 @@ import hashlib
 import random
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
-from statewright.store.connection import Connection, ServerError, StoreUnavailable, refusal
+from statewright.store import keys
+from statewright.store.address import Address, Command
+from statewright.store.connection import Connection
+from statewright.store.replies import ServerError, StoreUnavailable, refusal
 
-__all__ = ["LIBRARY", "VERBS", "Scripts"]
+__all__ = ["LIBRARY", "VERBS", "Argument", "Scripts", "Server"]
 
 Argument: TypeAlias = str | bytes | int
+
+_REDIRECTIONS = 3  # in a row without a pause
 
 _SHARED = ("common", "runs", "apply", "deliver")
 
 VERBS = (
     "open", "create", "commit", "items", "claim", "claim_frame", "extend", "release", "signal", "heartbeat", "take",
-    "open_frames", "put_machine", "advance", "update_run",
+    "open_frames", "put_machine", "advance", "update_run", "rights",
 )  # fmt: skip
 """The verbs; each is a file in ``lua/``, the body of its function."""
 
@@ -50,18 +55,49 @@ LIBRARY, _FUNCTIONS = _library()
 """Text of the library; server-side function by verb."""
 
 
+class Server(Protocol):
+    """What calls go to: a server, the primary of the moment, or a cluster."""
+
+    patience: frozenset[str]
+    """Error codes after which the same call will do later."""
+
+    guarded: bool
+    """Whether keys may move while a script runs, so that each call names a second key (see `keys.guard`)."""
+
+    def call(self, *command: Argument, at: str = "") -> asyncio.Future[Any]:
+        """See `Connection.call`."""
+
+    def follow(self, error: ServerError, command: Command) -> asyncio.Future[Any] | None:
+        """See `Connection.follow`."""
+
+    def primaries(self) -> list[Connection]:
+        """See `Connection.primaries`."""
+
+    async def replicas(self) -> list[Address]:
+        """See `Connection.replicas`."""
+
+    async def ensure(self) -> None:
+        """See `Connection.ensure`."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
 class Scripts:
-    """Calls verbs over a connection, with one policy for what a server may answer (reliability notes, F12).
+    """Calls verbs, with one policy for what servers may answer (reliability notes, F12).
+
+    An error reply means: follow it to another server; load the library; wait; or tell the caller, with the setting to
+    look at.  The call stays the same in all cases, since every verb is safe to repeat.
 
     Arguments:
-        connection: where to call them.
-        deadline: how long, in seconds, a server may ask for patience (LOADING, BUSY, ...).
+        server: where to call them.
+        deadline: how long, in seconds, servers may ask for patience (LOADING, BUSY, ...).
 
     Example: ``await Scripts(connection).run("claim", "sw:{7}:q", ["", "worker", 30000, 10])``
     """
 
-    def __init__(self, connection: Connection, deadline: float = 30.0) -> None:
-        self._connection = connection
+    def __init__(self, server: Server, deadline: float = 30.0) -> None:
+        self.server = server
         self._deadline = deadline
 
     async def run(self, name: str, key: str, arguments: Sequence[Argument]) -> Any:
@@ -70,46 +106,58 @@ class Scripts:
 
     def start(self, name: str, key: str, arguments: Sequence[Argument]) -> asyncio.Future[Any]:
         """Put the call into the pipeline now; `finish` has the answer."""
-        return self._connection.call("FCALL", _FUNCTIONS[name], 1, key, *arguments)
+        return self.server.call(*self._command(name, key, arguments))
 
     async def finish(self, future: asyncio.Future[Any], name: str, key: str, arguments: Sequence[Argument]) -> Any:
         """The answer to a started call, made again as long as the server asks for it."""
-        until = 0.0
-        while True:
-            try:
-                return await future
-            except ServerError as error:
-                now = asyncio.get_running_loop().time()
-                until = until or now + self._deadline
-                if "Function not found" in str(error) and now < until:
-                    await self._load()
-                elif not error.passing:
-                    raise refusal(error) from None
-                elif now >= until:
-                    raise StoreUnavailable(str(error)) from None
-                else:
-                    await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
-                future = self.start(name, key, arguments)
-
-    async def _load(self) -> None:
-        """Load the library, unless another caller was faster or the server asks for patience."""
         try:
-            await self._connection.call("FUNCTION", "LOAD", LIBRARY)
+            return await future
         except ServerError as error:
-            if "already exists" not in str(error) and not error.passing:
-                raise refusal(error) from None
+            return await self._insist(error, self._command(name, key, arguments))
 
     async def call(self, *command: Argument) -> Any:
         """A plain read command, under the same policy."""
-        until = 0.0
+        try:
+            return await self.server.call(*command)
+        except ServerError as error:
+            return await self._insist(error, command)
+
+    def _command(self, name: str, key: str, arguments: Sequence[Argument]) -> Command:
+        if self.server.guarded:
+            return ("FCALL", _FUNCTIONS[name], 2, key, keys.guard(key), *arguments)
+        return ("FCALL", _FUNCTIONS[name], 1, key, *arguments)
+
+    async def _insist(self, error: ServerError, command: Command) -> Any:
+        """The answer to a call that was refused with `error`, made again in the way that the refusal suggests."""
+        now = asyncio.get_running_loop().time
+        until, redirections = now() + self._deadline, 0
         while True:
+            if now() >= until:
+                raise StoreUnavailable(str(refusal(error))) from None
+            future = self.server.follow(error, command)
+            if future is not None:
+                redirections += 1
+            elif "Function not found" in str(error):
+                await self._load(str(command[3]))
+            elif error.code not in self.server.patience:
+                raise refusal(error) from None
+            if future is None:
+                if "Function not found" not in str(error):
+                    await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
+                future = self.server.call(*command)
             try:
-                return await self._connection.call(*command)
-            except ServerError as error:
-                now = asyncio.get_running_loop().time()
-                until = until or now + self._deadline
-                if not error.passing:
-                    raise refusal(error) from None
-                if now >= until:
-                    raise StoreUnavailable(str(error)) from None
+                return await future
+            except ServerError as next_error:
+                error = next_error
+            if redirections > _REDIRECTIONS:  # the servers do not agree yet
                 await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
+
+    async def _load(self, key: str) -> None:
+        """Load the library where `key` is, unless another caller was faster or the server asks for patience."""
+        try:
+            await self.server.call("FUNCTION", "LOAD", LIBRARY, at=key)
+        except ServerError as error:
+            # Whatever it is about the server rather than the library, the call itself will be told as well.
+            elsewhere = error.code in self.server.patience or error.code in ("READONLY", "MOVED", "RETIRED")
+            if "already exists" not in str(error) and not elsewhere:
+                raise refusal(error) from None
