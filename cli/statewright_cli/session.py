@@ -61,7 +61,10 @@ def settings_options(environment: bool = False, works: bool = False) -> Callable
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
         kept: dict[str, Any] = {"callback": keep, "expose_value": False}
-        store = "Redis or Valkey server: redis://HOST:PORT/DB, rediss://…, unix://PATH.  [env: STATEWRIGHT_STORE]"
+        store = (
+            "Redis or Valkey: redis://HOST:PORT/DB, rediss://… (TLS), unix://PATH, cluster://HOST:PORT,HOST:PORT, "
+            "sentinel://HOST:PORT,HOST:PORT/NAME.  [env: STATEWRIGHT_STORE]"
+        )
         data = (
             f"Directory of the private server, used without --store; default {DATA_DIR}.  [env: STATEWRIGHT_DATA_DIR]"
         )

@@ -153,8 +153,7 @@ async def test_the_primary_under_sentinels_dies_while_orders_run(tmp_path: Path)
         await asyncio.sleep(0.3)
         old: Node = nodes.primary
         old.kill()
-        await asyncio.to_thread(eventually, "another primary", lambda: nodes.primary is not old)
-        await asyncio.to_thread(old.start)
+        await asyncio.to_thread(nodes.bring_back, old)
 
     try:
         assert alike(await fill_orders(nodes.url.replace("replicas=1", "replicas=2"), disturb, 60))

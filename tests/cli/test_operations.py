@@ -10,6 +10,7 @@ import pytest
 
 from statewright.store.embedded import server_binary
 from tests.cli.conftest import Shell
+from tests.store.servers import ClusterNodes
 
 Serve = Callable[..., str]
 
@@ -62,6 +63,24 @@ def test_an_unsafe_server(settings: dict[str, str], words: str, shell: Shell, se
     assert result.code == 1
     assert "unsafe" in result.out
     assert words in result.out
+
+
+def test_each_server_of_a_cluster(shell: Shell, tmp_path: Path) -> None:
+    cluster = ClusterNodes("valkey", tmp_path / "cluster", replicas=1)
+    try:
+        report = shell("doctor", "--store", cluster.url, "--json")
+        assert (report.code, report.document["store"]["topology"]) == (0, "cluster")
+        assert [node["role"] for node in report.document["store"]["nodes"]] == ["primary"] * 3 + ["replica"]
+        cluster.nodes[3].command("CONFIG", "SET", "appendfsync", "everysec")
+        result = shell("doctor", "--store", cluster.url)
+        assert result.code == 1
+        assert f"replica redis://127.0.0.1:{cluster.nodes[3].port}/0 appendfsync" in result.out
+        cluster.nodes[3].kill()
+        result = shell("doctor", "--store", cluster.url)
+        assert result.code == 0
+        assert "not reachable" in result.out
+    finally:
+        cluster.stop()
 
 
 def test_no_server_at_all(shell: Shell) -> None:

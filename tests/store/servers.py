@@ -225,6 +225,12 @@ class SentinelNodes:
         for sentinel in self.sentinels:
             eventually("Sentinels that know each other and the replica", lambda s=sentinel: self.ready(s))  # type: ignore[misc]
 
+    def bring_back(self, old: Node) -> None:
+        """Start a dead primary as a replica of its successor (Sentinels would make it one, after some seconds)."""
+        eventually("another primary", lambda: self.primary is not old)
+        old.settings["replicaof"] = f"127.0.0.1 {self.primary.port}"
+        old.start()
+
     def ready(self, sentinel: Node) -> bool:
         words = sentinel.command("SENTINEL", "MASTER", self.name)
         state = dict(zip(words[::2], words[1::2], strict=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ import pytest
 from statewright.errors import StatewrightError
 from statewright.model import TaskKind
 from statewright.store import StoreUnavailable, keys, open_store
-from statewright.store.address import Address, Tls
+from statewright.store.address import Address, Location, Tls, locate
 from statewright.store.connection import Connection, Resolve
 from statewright.store.replies import ServerError
 from statewright.store.scripts import LIBRARY, Scripts
@@ -323,6 +324,54 @@ async def test_a_closed_store_answers_nothing(stores: Stores) -> None:
 )
 def test_addresses(url: str, address: Address) -> None:
     assert Address.parse(url) == address
+
+
+ONE, TWO = Address(host="a", port=7000), Address(host="b")
+
+
+@pytest.mark.parametrize(
+    ("url", "location"),
+    [
+        ("cluster://a:7000,b", Location("cluster", (ONE, TWO))),
+        ("redis+cluster://a:7000,b?replicas=1", Location("cluster", (ONE, TWO), replicas=1)),
+        ("cluster://[::1]:7000", Location("cluster", (Address(host="::1", port=7000),))),
+        ("sentinel://a:7000,b:6379/orders", Location("sentinel", (ONE, TWO), "orders")),
+        (
+            "rediss+sentinel://u:p@a:7000/orders/2?ca=/ca.pem&sentinel_password=s",
+            Location(
+                "sentinel",
+                (Address(host="a", port=7000, tls=Tls("/ca.pem"), password="s"),),
+                "orders",
+                Address(tls=Tls("/ca.pem"), user="u", password="p", database=2),
+            ),
+        ),
+    ],
+)
+def test_locations(url: str, location: Location) -> None:
+    found = locate(url)
+    assert replace(found, primary=location.primary) == location
+    if location.kind == "sentinel":
+        assert found.primary == location.primary
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(
+            "cluster://a/1",
+            "sentinel://a",
+            "sentinel://a/x/y",
+            "redis://a,b",
+            "redis://h/0?x=1",
+            "redis://h?ca=/ca.pem",
+        ),
+        *("redis://h?replicas=-1", "redis://h?replicas=x", "redis://h/1/2", "redis://h#x"),
+    ],
+)
+def test_bad_locations(url: str) -> None:
+    with pytest.raises(StatewrightError) as refused:
+        locate(url)
+    assert refused.value.code == "InvalidStore"
 
 
 @pytest.mark.parametrize(

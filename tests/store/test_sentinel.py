@@ -34,8 +34,7 @@ async def test_what_is_acknowledged_survives_the_primary(sentinels: SentinelNode
     under_way = [asyncio.ensure_future(store.commit(order)) for order in orders[50:]]
     await under_way[10]
     old.kill()
-    await asyncio.to_thread(eventually, "another primary", lambda: sentinels.primary is not old)
-    await asyncio.to_thread(old.start)
+    await asyncio.to_thread(sentinels.bring_back, old)
     outcomes = acknowledged + [answer.outcome for answer in await asyncio.gather(*under_way)]
     assert set(outcomes) <= {"OK", "DUP"}
     assert [kind for _, _, kind in await scene.links()][1:] == [f"e{i}" for i in range(200)]

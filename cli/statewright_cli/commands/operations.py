@@ -65,27 +65,38 @@ def examine(health: Mapping[str, Any]) -> Iterator[Finding]:
     """What a store's settings mean for its data.
 
     `appendfsync always` is the only setting under which an acknowledged transition survives a power cut; any eviction
-    policy but `noeviction` deletes executions when memory is short.
+    policy but `noeviction` deletes executions when memory is short.  Of a cluster or a primary under Sentinels each
+    server is looked at, also replicas: they may be primaries next.
 
     Example: ``[finding.verdict for finding in examine(health)]``
     """
-    yield Finding("server", f"{health.get('server')} {health.get('version')}", "ok")
-    yield _setting(health, "appendonly", ("yes",), "CONFIG SET appendonly yes, and appendonly yes in the server's file")
-    yield _setting(
-        health, "appendfsync", ("always",), "CONFIG SET appendfsync always, and the same in the server's file"
-    )
-    yield _setting(
-        health, "maxmemory_policy", ("noeviction",), "CONFIG SET maxmemory-policy noeviction, and in the server's file"
-    )
+    topology, nodes = health["topology"], health["nodes"]
+    if topology != "standalone":
+        counts = [sum(node["role"] == role for node in nodes) for role in ("primary", "replica")]
+        yield Finding("topology", f"{topology}, {counts[0]} primaries, {counts[1]} replicas", "ok")
+    for node in nodes:
+        place = "" if topology == "standalone" else f"{node['role']} {node['address']} "
+        if "error" in node:
+            yield Finding(f"{place}server", "not reachable", "unknown", node["error"])
+            continue
+        yield Finding(f"{place}server", f"{node.get('server')} {node.get('version')}", "ok")
+        for name, good in _SETTINGS.items():
+            yield _setting(node, name, good, place)
 
 
-def _setting(health: Mapping[str, Any], name: str, good: tuple[str, ...], advice: str) -> Finding:
-    value = health.get(name)
+_SETTINGS = {"appendonly": "yes", "appendfsync": "always", "maxmemory_policy": "noeviction"}
+
+
+def _setting(node: Mapping[str, Any], name: str, good: str, place: str) -> Finding:
+    value, option = node.get(name), name.replace("_", "-")
     if value is None:
-        return Finding(name, "not readable", "unknown", f"CONFIG GET is not allowed here; it must be {good[0]}")
-    if value in good:
-        return Finding(name, value, "ok")
-    return Finding(name, value, "unsafe", advice)
+        return Finding(
+            f"{place}{name}", "not readable", "unknown", f"CONFIG GET is not allowed here; it must be {good}"
+        )
+    if value == good:
+        return Finding(f"{place}{name}", value, "ok")
+    advice = f"CONFIG SET {option} {good}, and the same in the server's file"
+    return Finding(f"{place}{name}", value, "unsafe", advice)
 
 
 @click.group(no_args_is_help=True)
