@@ -12,6 +12,7 @@ from statewright.drive.doorbell import Doorbell
 from statewright.drive.starting import start_execution
 from statewright.errors import StatewrightError
 from statewright.model import Execution, Limits
+from statewright.store import RedisStore
 from statewright.store.verbs import Signal
 from statewright.tasks import Tokens
 from tests.sim import site
@@ -47,6 +48,7 @@ class Client:
 
     Arguments:
         world: it is in.
+        open_store: connects it.
         dawdle: waits for a while, or not.
         problems: gets what should not be.
 
@@ -55,7 +57,14 @@ class Client:
 
     loop: SimLoop
 
-    def __init__(self, world: World, dawdle: Callable[[], Awaitable[None]], problems: list[str]) -> None:
+    def __init__(
+        self,
+        world: World,
+        open_store: Callable[[], RedisStore],
+        dawdle: Callable[[], Awaitable[None]],
+        problems: list[str],
+    ) -> None:
+        self._open_store = open_store
         self.orders: list[Order] = []
         self.answers: list[Answer] = []
         self._world = world
@@ -65,7 +74,7 @@ class Client:
 
     async def work(self, loop: SimLoop) -> None:
         """Start all orders, and stop those that are to be stopped."""
-        self._store = site.open_store()
+        self._store = self._open_store()
         self._programs = site.programs_of(self._store)
         self._clock = ServerClock()
         for order in self.orders:

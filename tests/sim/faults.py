@@ -59,7 +59,10 @@ def _refuse(message: str) -> Callable[[Run], None]:
 
 def _flush(run: Run) -> None:
     """F13: the server's functions are gone."""
-    run.world.server.flush_functions()
+    command = [b"FUNCTION", b"FLUSH"]
+    answer = run.world.server.execute(command)
+    if run.world.record is not None:
+        run.world.record.append((command, answer))
 
 
 def _forward(run: Run) -> None:

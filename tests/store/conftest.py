@@ -1,4 +1,5 @@
-"""Real servers for the tests of the store: the packaged Valkey and a Redis 7 found on PATH.
+"""Servers for the tests of the store: the packaged Valkey, a Redis 7 found on PATH, and the simulated one, which has to
+answer as they do.
 
 Tests are coroutine functions; `stores` opens stores that are closed when the test is over.
 """
@@ -17,6 +18,7 @@ import pytest
 
 from statewright.store import RedisStore, open_store
 from statewright.store.embedded import start_embedded, stop_embedded
+from tests.sim.service import serving
 
 
 @dataclass
@@ -57,10 +59,19 @@ def redis_binary() -> str:
     return found
 
 
-@pytest.fixture(scope="session", params=["valkey", "redis"])
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of the connection administer their server, which the simulated one cannot offer."""
+    items[:] = [item for item in items if not ("test_connection.py" in item.nodeid and "[simulated" in item.nodeid)]
+
+
+@pytest.fixture(scope="session", params=["valkey", "redis", "simulated"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a running server, one per kind and session."""
     data_dir: Path = tmp_path_factory.mktemp(request.param)
+    if request.param == "simulated":
+        with serving(data_dir / "socket") as url:
+            yield url
+        return
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "redis":
             patch.setenv("STATEWRIGHT_SERVER", redis_binary())
