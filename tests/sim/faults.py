@@ -16,6 +16,7 @@ __all__ = ["INJECT"]
 def _crash(run: Run) -> None:
     """F1: a worker dies; another one is started after a while."""
     loop = run.any_worker()
+    run.problems += loop.problems
     run.world.kill(loop)
     run.workers.remove(loop)
     run.hire()

@@ -63,6 +63,7 @@ class Run:
     stuck: bool = False
     lease: float = 9.0
     _hired: int = 0
+    _registry: Registry = field(init=False)
     client: Client = field(init=False)
     _saved_at: int = 0
 
@@ -74,6 +75,7 @@ class Run:
         world.record = [] if self.recording else None
         self.client = client = Client(world, self.open_store, self._dawdle, self.problems)
         self.ledger = Ledger(self._dawdle, client.submitted)
+        self._registry = Registry(handlers(self.ledger))
         site.deposit(world.server)
         world.over = self._over
         first = next((step for step, kind in plan.faults if kind == "roll back"), 0)
@@ -143,11 +145,10 @@ class Run:
 
     async def _work(self, loop: SimLoop) -> None:
         store = self.open_store()
-        registry = Registry(handlers(self.ledger))
         worker = Worker(
             store,
             site.programs_of(store),
-            registry,
+            self._registry,
             Tokens(site.SECRET),
             clock=ServerClock(),
             lease_seconds=self.lease,

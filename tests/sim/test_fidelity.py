@@ -85,12 +85,6 @@ def real(server: str) -> Iterator[Real]:
         yield real
 
 
-@pytest.fixture(autouse=True)
-def _only_real_servers(request: pytest.FixtureRequest) -> None:
-    if request.node.callspec.params.get("server") == "simulated":
-        pytest.skip("it is what is compared")
-
-
 def of_space(keys: dict[bytes, Any]) -> dict[bytes, Any]:
     """Contents of a simulated server."""
     shown: dict[bytes, Any] = {}
@@ -111,7 +105,7 @@ def same(command: list[bytes], one: Any, other: Any) -> bool:
     return bool((bytes(one) if isinstance(one, Status) else one) == other)
 
 
-@pytest.mark.parametrize("first", range(0, 200, 50))
+@pytest.mark.parametrize("first", range(0, 100, 50))
 def test_what_the_engine_asks_for(real: Real, first: int) -> None:
     """Everything the server was asked in simulated runs, faults included, asked of a real one."""
     asked = 0
@@ -134,7 +128,8 @@ def test_what_the_engine_asks_for(real: Real, first: int) -> None:
 _KEY = st.sampled_from([b"one", b"two"])
 _MEMBER = st.sampled_from([b"a", b"b", b"c", b"10", b"9"])
 _PLACE = st.integers(-4, 4).map(lambda place: b"%d" % place)
-_SCORE = st.sampled_from([b"0", b"-1", b"1.5", b"3", b"1700000000000", b"1e3", b"0.1", b"x", b"-inf", b"inf"])
+# Redis 7.0 shows 0.1 with 17 digits, Valkey does not; all scores of the engine are integers.
+_SCORE = st.sampled_from([b"0", b"-1", b"1.5", b"3", b"1700000000000", b"1e3", b"x", b"-inf", b"inf"])
 _WORDS = st.lists(_MEMBER, min_size=1, max_size=4)
 
 
