@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from statewright.drive import ServerClock, callbacks
 from statewright.drive.doorbell import Doorbell
@@ -86,14 +87,14 @@ class Client:
 
     def submitted(self, token: str) -> None:
         """A handler has handed out a token."""
-        self._begin(lambda: self._answer(token))
+        self._begin(partial(self._answer, token))
 
     def repeat(self) -> None:
         """Do again what was acknowledged, in case it was lost by the store."""
         for answer in dict.fromkeys(self.answers):
-            self._begin(lambda answer=answer: self._send(answer))
+            self._begin(partial(self._send, answer))
         for order in self.orders:
-            self._begin(lambda order=order: self._start(order))
+            self._begin(partial(self._start, order))
 
     def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
         self.loop.call_soon(lambda: self.loop.create_task(work()))  # type: ignore[arg-type]

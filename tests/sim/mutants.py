@@ -113,6 +113,12 @@ MUTANTS = (
         where=("large", ROLL_BACK),
     ),
     Mutant("a child execution is begun twice", "if tonumber(index) < tonumber(r[2]) or call", "if false and call"),
+    Mutant(
+        "the cursor passes children that are not there",
+        " and tonumber(r[3]) >= tonumber(ARGV[7])",
+        "",
+        where=("spread", ROLL_BACK),
+    ),
     Mutant("the end of a child execution is not counted", "  call('HINCRBY', key, 'running', -1)\n", ""),
     Mutant("a parent is not told of the end", "    notice('E' .. exec)\n", ""),
     Mutant("the end leaves frames behind", "  drop_frames(exec, {''}, now)\n  if child then", "  if child then"),
