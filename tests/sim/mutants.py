@@ -114,6 +114,12 @@ MUTANTS = (
     ),
     Mutant("a child execution is begun twice", "if tonumber(index) < tonumber(r[2]) or call", "if false and call"),
     Mutant(
+        "mail may be gone",
+        "if consumed > 0 and call('LLEN', inbox) < consumed then return stale end",
+        "",
+        where=("parallel", ROLL_BACK),
+    ),
+    Mutant(
         "the cursor passes children that are not there",
         " and tonumber(r[3]) >= tonumber(ARGV[7])",
         "",
