@@ -153,6 +153,7 @@ async def test_mail_that_comes_while_a_step_is_fitted_to_the_history_is_read(
                 told = True
                 (runner,) = worker._all()
                 mail = (Signal("timer", 0, TimerKind.EXECUTION),)
+                await engine.store.signal(sent.execution, runner.frame.id, *mail)
                 runner.deliver(Claimed(sent.execution, runner.frame, sent.revision, 0, mail, sent.base))
                 return Committed("BASE", sent.base)
 

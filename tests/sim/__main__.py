@@ -24,11 +24,12 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--seed", type=int, help="replay one seed, and show everything that happened")
     parser.add_argument("--enumerate", metavar="WORKLOADS", help="every fault at every step, e.g. saga,map or all")
+    parser.add_argument("--roll-back", action="store_true", help="in each run the store loses what came last")
     parser.add_argument("--mutants", action="store_true", help="break the engine in each known way: is it noticed?")
     options = parser.parse_args()
     prepare()
     if options.seed is not None:
-        return replay(options.seed)
+        return replay(plan_of(options.seed, roll_back=options.roll_back))
     if options.mutants:
         return mutants.report(options.seeds)
     if options.enumerate:
@@ -38,24 +39,23 @@ def main() -> int:
         found = in_parallel(partial(_plans, plans, options.jobs), options.jobs)
     else:
         seeds = range(options.first, options.first + options.seeds)
-        found = in_parallel(partial(_seeds, seeds, options.jobs), options.jobs)
+        found = in_parallel(partial(_seeds, seeds, options.jobs, options.roll_back), options.jobs)
     for plan, wrong in found.wrong:
         print(plan, *wrong[:3], sep="\n    ")
     print(found)
     return 1 if found.wrong else 0
 
 
-def _seeds(seeds: range, jobs: int, number: int) -> Findings:
-    return try_seeds(seeds[number::jobs])
+def _seeds(seeds: range, jobs: int, roll_back: bool, number: int) -> Findings:
+    return try_seeds(seeds[number::jobs], roll_back=roll_back)
 
 
 def _plans(plans: list[Plan], jobs: int, number: int) -> Findings:
     return try_plans(plans[number::jobs])
 
 
-def replay(seed: int) -> int:
-    """Carry out the plan of a seed and tell what happened, step by step."""
-    plan = plan_of(seed)
+def replay(plan: Plan) -> int:
+    """Carry out a plan and tell what happened, step by step."""
     run = Run(plan, tracing=True).carry_out()
     print(*run.world.trace or [], sep="\n")
     print(plan)

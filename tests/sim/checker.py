@@ -55,6 +55,8 @@ def _history(trail: Trail) -> Iterator[str]:
     for place, previous, _, _, _ in trail.events:
         if not (1 <= previous < place or (place <= 2 and previous == 0)):  # as on AWS
             yield f"event {place} follows {previous}"
+    if trail.lost:
+        yield f"payloads are not there: {trail.lost}"
     if trail.events:
         kinds = [kind for _, _, _, kind, _ in trail.events if kind.startswith("Execution")]
         if kinds != ["ExecutionStarted", _ENDS.get(trail.status, "nothing")]:

@@ -6,12 +6,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 from statewright.drive import ServerClock, callbacks
 from statewright.drive.doorbell import Doorbell
 from statewright.drive.starting import start_execution
 from statewright.errors import StatewrightError
 from statewright.model import Execution, Limits
+from statewright.store import RedisStore
 from statewright.store.verbs import Signal
 from statewright.tasks import Tokens
 from tests.sim import site
@@ -47,6 +49,7 @@ class Client:
 
     Arguments:
         world: it is in.
+        open_store: connects it.
         dawdle: waits for a while, or not.
         problems: gets what should not be.
 
@@ -55,7 +58,14 @@ class Client:
 
     loop: SimLoop
 
-    def __init__(self, world: World, dawdle: Callable[[], Awaitable[None]], problems: list[str]) -> None:
+    def __init__(
+        self,
+        world: World,
+        open_store: Callable[[], RedisStore],
+        dawdle: Callable[[], Awaitable[None]],
+        problems: list[str],
+    ) -> None:
+        self._open_store = open_store
         self.orders: list[Order] = []
         self.answers: list[Answer] = []
         self._world = world
@@ -65,7 +75,7 @@ class Client:
 
     async def work(self, loop: SimLoop) -> None:
         """Start all orders, and stop those that are to be stopped."""
-        self._store = site.open_store()
+        self._store = self._open_store()
         self._programs = site.programs_of(self._store)
         self._clock = ServerClock()
         for order in self.orders:
@@ -77,14 +87,14 @@ class Client:
 
     def submitted(self, token: str) -> None:
         """A handler has handed out a token."""
-        self._begin(lambda: self._answer(token))
+        self._begin(partial(self._answer, token))
 
     def repeat(self) -> None:
         """Do again what was acknowledged, in case it was lost by the store."""
         for answer in dict.fromkeys(self.answers):
-            self._begin(lambda answer=answer: self._send(answer))
+            self._begin(partial(self._send, answer))
         for order in self.orders:
-            self._begin(lambda order=order: self._start(order))
+            self._begin(partial(self._start, order))
 
     def _begin(self, work: Callable[[], Awaitable[None]]) -> None:
         self.loop.call_soon(lambda: self.loop.create_task(work()))  # type: ignore[arg-type]

@@ -16,6 +16,7 @@ __all__ = ["INJECT"]
 def _crash(run: Run) -> None:
     """F1: a worker dies; another one is started after a while."""
     loop = run.any_worker()
+    run.problems += loop.problems
     run.world.kill(loop)
     run.workers.remove(loop)
     run.hire()
@@ -59,7 +60,10 @@ def _refuse(message: str) -> Callable[[Run], None]:
 
 def _flush(run: Run) -> None:
     """F13: the server's functions are gone."""
-    run.world.server.flush_functions()
+    command = [b"FUNCTION", b"FLUSH"]
+    answer = run.world.server.execute(command)
+    if run.world.record is not None:
+        run.world.record.append((command, answer))
 
 
 def _forward(run: Run) -> None:

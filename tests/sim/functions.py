@@ -82,7 +82,11 @@ class Library:
             raise RedisError(f"ERR {error}") from error
 
     def _redis_call(self, name: bytes, *arguments: Any) -> Any:
-        return self._value(self._run(name, [each if type(each) is bytes else _argument(each) for each in arguments]))
+        reply = self._run(name, [each if type(each) is bytes else _argument(each) for each in arguments])
+        kind = type(reply)
+        if kind is bytes or kind is int:
+            return reply
+        return False if reply is None else self._value(reply)
 
     def _value(self, reply: Any) -> Any:
         """A reply as Lua has it."""

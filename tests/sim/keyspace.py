@@ -7,6 +7,7 @@ None, lists of those, and `Status`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any, TypeAlias
 
 __all__ = ["Keyspace", "RedisError", "Status", "number"]
@@ -132,11 +133,25 @@ class Keyspace:
         return count
 
     # -- keys and strings ---------------------------------------------------------------------------------------------
+    def del_(self, *keys: bytes) -> int:
+        return self.unlink(*keys)
+
+    def dump(self, key: bytes) -> bytes | None:
+        """Not what Redis answers, but everything that is under the key, too."""
+        value = self.keys.get(key)
+        if value is None or type(value) is bytes:
+            return value
+        return b" ".join(part for member in value for part in (member, value[member] if type(value) is Hash else b""))
+
     def exists(self, *keys: bytes) -> int:
         return sum(key in self.keys for key in keys)
 
     def unlink(self, *keys: bytes) -> int:
         return sum(self.keys.pop(key, None) is not None for key in keys)
+
+    def keys_(self, pattern: bytes) -> list[bytes]:
+        """KEYS; patterns as `fnmatch` has them, in which a brace stands for itself."""
+        return [key for key in self.keys if fnmatchcase(key, pattern)]
 
     def flushall(self) -> Status:
         self.keys.clear()
@@ -291,8 +306,8 @@ class Keyspace:
         return _members(ordered[span(start, stop, len(ordered))], b"WITHSCORES" in options)
 
     def zrangebyscore(self, key: bytes, low: bytes, high: bytes, *options: bytes) -> list[bytes]:
-        value = self._get(key, ZSet)
         first, last = score_of(low), score_of(high)
+        value = self._get(key, ZSet)
         if value is None:
             return []
         found = sorted([(score, member) for member, score in value.items() if first <= score <= last])
@@ -310,7 +325,7 @@ def _members(found: list[tuple[float, bytes]], scored: bool) -> list[bytes]:
 
 
 COMMANDS: dict[bytes, Callable[..., Reply]] = {
-    name.upper().encode(): member
+    name.rstrip("_").upper().encode(): member
     for name, member in vars(Keyspace).items()
     if callable(member) and not name.startswith("_") and name not in ("copy", "restore", "run")
 }

@@ -8,13 +8,14 @@ from __future__ import annotations
 import importlib
 import inspect
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 from statewright.store.scripts import LIBRARY
-from tests.sim.plan import plan_of
-from tests.sim.search import Findings, try_plans
+from tests.sim.plan import ROLL_BACK, Plan, plan_of
+from tests.sim.search import Findings, enumerate_faults, try_plans
 from tests.sim.server import Libraries
 
 __all__ = ["MUTANTS", "Mutant", "hunt", "report"]
@@ -28,6 +29,7 @@ class Mutant:
         name: what is broken.
         old, new: the text that is replaced, everywhere it occurs, and by what.
         module: of Python; "" for the scripts.
+        where: a workload and a kind of fault; it is tried at every step, before the plans of seeds are.
 
     Example: ``hunt(Mutant("no commit id", "revision < rev and", "false and"), 100)``
     """
@@ -36,13 +38,18 @@ class Mutant:
     old: str
     new: str
     module: str = ""
+    where: tuple[str, str] | None = None
 
 
 MUTANTS = (
     Mutant("no revision compare", "if ended or rev ~= revision or not", "if ended or not"),
-    Mutant("no owner compare", "if not rev or f[3] ~= owner then", "if not rev then"),
-    Mutant("no commit id", "if revision < rev and revision >= tonumber(f[4]) and (", "if false and ("),
-    Mutant("a repetition is applied again", "or rev ~= revision or", "or rev < revision or"),
+    Mutant("no owner compare", "if not rev or f[3] ~= owner then", "if not rev then", where=("draw", "pause")),
+    Mutant(
+        "no commit id",
+        "if revision < rev and revision >= tonumber(f[4]) and (",
+        "if false and (",
+        where=("saga", "cut"),
+    ),
     Mutant(
         "timers are early",
         "call('ZRANGEBYSCORE', TIMERS, '-inf', now,",
@@ -79,7 +86,6 @@ MUTANTS = (
     ),
     Mutant("a claim takes no lease", "  call('ZADD', LEASES, deadline, member)\n  if frame ~= ''", "  if frame ~= ''"),
     Mutant("a signal is accepted twice", "if answered == epoch then return {kind", "if false then return {kind"),
-    Mutant("a signal repeats itself", "if f[5] == nonce then return {'OK', now} end", ""),
     Mutant(
         "signals do not wake",
         "call('RPUSH', inbox_key(exec, frame), ARGV[6])\nready(exec, frame, now)",
@@ -97,9 +103,28 @@ MUTANTS = (
         "spawn(exec, parent, epoch, stop, stop,",
     ),
     Mutant("timers of an ended order stay", "    disarm(exec, frame, timers)\n    if activity", "    if activity"),
-    Mutant("items may be missing", "if ARGV[11] ~= '' and call('HLEN'", "if false and call('HLEN'"),
-    Mutant("payloads may be missing", "if ARGV[i + 1] == '' and call('HEXISTS'", "if false and call('HEXISTS'"),
+    Mutant(
+        "items may be missing", "if ARGV[11] ~= '' and call('HLEN'", "if false and call('HLEN'", where=("map", "busy")
+    ),
+    Mutant(
+        "payloads may be missing",
+        "if ARGV[i + 1] == '' and call('HEXISTS'",
+        "if false and call('HEXISTS'",
+        where=("large", ROLL_BACK),
+    ),
     Mutant("a child execution is begun twice", "if tonumber(index) < tonumber(r[2]) or call", "if false and call"),
+    Mutant(
+        "mail may be gone",
+        "if consumed > 0 and call('LLEN', inbox) < consumed then return stale end",
+        "",
+        where=("parallel", ROLL_BACK),
+    ),
+    Mutant(
+        "the cursor passes children that are not there",
+        " and tonumber(r[3]) >= tonumber(ARGV[7])",
+        "",
+        where=("spread", ROLL_BACK),
+    ),
     Mutant("the end of a child execution is not counted", "  call('HINCRBY', key, 'running', -1)\n", ""),
     Mutant("a parent is not told of the end", "    notice('E' .. exec)\n", ""),
     Mutant("the end leaves frames behind", "  drop_frames(exec, {''}, now)\n  if child then", "  if child then"),
@@ -121,6 +146,7 @@ MUTANTS = (
         'committed.outcome not in ("OK", "DUP")',
         "False",
         "statewright.drive.runner",
+        where=("draw", "pause"),
     ),
     Mutant(
         "a frame goes on before its commit is acknowledged",
@@ -136,7 +162,10 @@ def hunt(mutant: Mutant, seeds: int) -> Findings:
 
     Raises ValueError if the text to be replaced is not there (any more).
     """
-    plans = map(plan_of, range(seeds))
+    plans: Iterable[Plan] = map(plan_of, range(seeds))
+    if mutant.where is not None:
+        workload, kind = mutant.where
+        plans = chain(*[enumerate_faults([workload], kinds=[kind], seed=seed) for seed in range(3)], plans)
     if mutant.module:
         with _mutated(mutant):
             return try_plans(plans, enough=1)

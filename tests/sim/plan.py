@@ -9,14 +9,13 @@ from typing import Final
 from statewright.values import Json
 from tests.sim.workloads import WORKLOADS, Workload
 
-__all__ = ["FAULTS", "Plan", "plan_of"]
+__all__ = ["FAULTS", "ROLL_BACK", "Plan", "plan_of"]
 
 FAULTS: Final = {
     "crash": 4,
     "pause": 3,
     "cut": 4,
     "restart": 1,
-    "roll back": 1,
     "busy": 1,
     "out of memory": 1,
     "read only": 1,
@@ -24,7 +23,11 @@ FAULTS: Final = {
     "clock forward": 1,
     "clock back": 1,
 }
-"""Kinds of faults, by how often they are drawn (see `faults`)."""
+"""Kinds of faults that the engine has to survive, by how often they are drawn (see `faults`)."""
+
+ROLL_BACK: Final = "roll back"
+"""One it does not survive yet: a worker does not notice that the store has lost something, and may go on with what it
+was told before (F8; `test_roll_back`)."""
 
 _LIKELY_STEPS: Final = 120
 """Faults fall into the first so many steps of a run, where most of it happens."""
@@ -66,12 +69,16 @@ class Plan:
         return f"seed {self.seed}: {orders}; {self.workers} workers; {faults}"
 
 
-def plan_of(seed: int) -> Plan:
-    """The plan of a seed."""
+def plan_of(seed: int, *, roll_back: bool = False) -> Plan:
+    """The plan of a seed, in which the store is rolled back if you like.
+
+    Example: ``plan_of(7).faults``
+    """
     chance = random.Random(f"plan {seed}")
     chosen = chance.sample(WORKLOADS, chance.choice((1, 1, 2)))
     count = chance.choice((0, 1, 1, 2, 2, 3))
     kinds = chance.choices(list(FAULTS), list(FAULTS.values()), k=count)
+    kinds += [ROLL_BACK] * roll_back
     steps = sorted(chance.randrange(1, _LIKELY_STEPS * len(chosen)) for _ in kinds)
     return Plan(
         seed,

@@ -25,10 +25,11 @@ _TIMES = re.compile(r"\b1[67]\d{11}\b|\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """What an execution has left in the server."""
+    """What an execution has left in the server; `lost`: payloads it refers to that are not there."""
 
     header: dict[bytes, bytes]
     events: list[Event]
+    lost: list[str]
 
     @property
     def status(self) -> str:
@@ -62,9 +63,21 @@ def trails(run: Run) -> dict[str, Trail]:
     for key, header in space.items():
         shard, x, execution = key.partition(b":x:")
         if x:
-            records = space.get(b"%b:h:%b" % (shard, execution), [])
-            found[execution.decode()] = Trail(header, codec.decode_events(1, records, str))
+            payloads = space.get(b"%b:p:%b" % (shard, execution), {})
+            found[execution.decode()] = _trail(header, space.get(b"%b:h:%b" % (shard, execution), []), payloads)
     return found
+
+
+def _trail(header: dict[bytes, bytes], records: list[bytes], payloads: dict[bytes, bytes]) -> Trail:
+    lost: list[str] = []
+
+    def resolve(text: str) -> str:
+        if text.startswith("@") and text[1:].encode() not in payloads:
+            lost.append(text)
+        return text
+
+    resolve(header.get(b"output", b"=")[1:].decode())
+    return Trail(header, codec.decode_events(1, records, resolve), lost)
 
 
 @dataclass(frozen=True, slots=True)

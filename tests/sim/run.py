@@ -11,6 +11,7 @@ from statewright.arn import Arns, execution_id
 from statewright.drive import ServerClock, Worker
 from statewright.errors import StatewrightError
 from statewright.model import Execution
+from statewright.store import RedisStore
 from statewright.tasks import Registry, Tokens
 from statewright.values import Payload
 from tests.sim import site
@@ -41,6 +42,7 @@ class Run:
     Arguments:
         plan: what is to happen.
         libraries: loaded scripts, shared by runs.
+        recording: keep all commands and their answers in `world.record`; every call says what time it is.
         tracing: keep an account of everything in `world.trace`.
 
     Example: ``Run(plan_of(7)).carry_out().stuck``
@@ -49,6 +51,7 @@ class Run:
     plan: Plan
     libraries: Libraries | None = None
     tracing: bool = False
+    recording: bool = False
     world: World = field(init=False)
     ledger: Ledger = field(init=False)
     orders: list[Order] = field(default_factory=list)
@@ -60,6 +63,7 @@ class Run:
     stuck: bool = False
     lease: float = 9.0
     _hired: int = 0
+    _registry: Registry = field(init=False)
     client: Client = field(init=False)
     _saved_at: int = 0
 
@@ -68,8 +72,10 @@ class Run:
         plan = self.plan
         self.world = world = World(plan.seed, libraries=self.libraries, tracing=self.tracing)
         world.late = plan.late
-        self.client = client = Client(world, self._dawdle, self.problems)
+        world.record = [] if self.recording else None
+        self.client = client = Client(world, self.open_store, self._dawdle, self.problems)
         self.ledger = Ledger(self._dawdle, client.submitted)
+        self._registry = Registry(handlers(self.ledger))
         site.deposit(world.server)
         world.over = self._over
         first = next((step for step, kind in plan.faults if kind == "roll back"), 0)
@@ -133,13 +139,16 @@ class Run:
         """One of the workers at work."""
         return self.world.chance.choice(self.workers)
 
+    def open_store(self) -> RedisStore:
+        """A store as the processes of this run have it."""
+        return site.open_store(lambda: self.world.micros() // 1000) if self.recording else site.open_store()
+
     async def _work(self, loop: SimLoop) -> None:
-        store = site.open_store()
-        registry = Registry(handlers(self.ledger))
+        store = self.open_store()
         worker = Worker(
             store,
             site.programs_of(store),
-            registry,
+            self._registry,
             Tokens(site.SECRET),
             clock=ServerClock(),
             lease_seconds=self.lease,

@@ -78,9 +78,9 @@ def try_plans(plans: Iterable[Plan], *, libraries: Libraries | None = None, enou
     return found
 
 
-def try_seeds(seeds: Iterable[int]) -> Findings:
-    """Carry out the plans of seeds."""
-    return try_plans(map(plan_of, seeds))
+def try_seeds(seeds: Iterable[int], *, roll_back: bool = False, enough: int = 10) -> Findings:
+    """Carry out the plans of seeds (see `plan_of`, `try_plans`)."""
+    return try_plans((plan_of(seed, roll_back=roll_back) for seed in seeds), enough=enough)
 
 
 def enumerate_faults(names: Iterable[str], *, seed: int = 1, kinds: Iterable[str] = FAULTS) -> Iterator[Plan]:

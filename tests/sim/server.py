@@ -11,7 +11,9 @@ from tests.sim.keyspace import COMMANDS, OK, Keyspace, RedisError, Status, integ
 
 __all__ = ["Server", "encode"]
 
-_INFO = b"# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\n"
+_INFO = b"\r\n".join(
+    (b"# Server", b"redis_version:7.2.4", b"valkey_version:9.1.2", b"# Stats", b"total_net_input_bytes:%d", b"")
+)
 _CONFIG = {b"appendonly": b"yes", b"appendfsync": b"always", b"maxmemory": b"0", b"maxmemory-policy": b"noeviction"}
 _PONG = Status(b"PONG")
 
@@ -39,6 +41,8 @@ class Server:
         self._libraries = libraries or Libraries()
         self._loaded: dict[bytes, Library] = {}
         self.calls = 0
+        self.received = 0
+        """Bytes, as far as whoever owns the connections counts them."""
 
     def execute(self, command: list[bytes]) -> Any:
         """The reply to a command, or the RedisError of it; what it published is in `published`."""
@@ -48,10 +52,6 @@ class Server:
             return error
         except TypeError:
             return RedisError(f"ERR wrong number of arguments for '{command[0].decode().lower()}' command")
-
-    def flush_functions(self) -> None:
-        """Forget all libraries, as FUNCTION FLUSH does."""
-        self._loaded.clear()
 
     def _run(self, name: bytes, arguments: list[bytes]) -> Any:
         data = COMMANDS.get(name)
@@ -79,7 +79,7 @@ class Server:
 
     def _function(self, action: bytes, *arguments: bytes) -> Any:
         if action.upper() == b"FLUSH":
-            self.flush_functions()
+            self._loaded.clear()
             return OK
         if action.upper() != b"LOAD":
             raise RedisError("ERR unknown subcommand")
@@ -129,7 +129,7 @@ _OWN: dict[bytes, Callable[..., Any]] = {
     b"FCALL": Server._fcall,
     b"FUNCTION": Server._function,
     b"CONFIG": Server._config,
-    b"INFO": lambda server, *_: _INFO,
+    b"INFO": lambda server, *_: _INFO % server.received,
     b"PING": lambda server: _PONG,
     b"SELECT": lambda server, _: OK,
 }

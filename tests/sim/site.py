@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -20,7 +21,7 @@ from tests.sim.server import Server
 from tests.sim.workloads import WORKLOADS, Workload
 from tests.sim.world import World
 
-__all__ = ["SECRET", "SHARDS", "deposit", "open_store", "programs_of", "record_of"]
+__all__ = ["SECRET", "SHARDS", "deposit", "deposited", "open_store", "programs_of", "record_of"]
 
 SHARDS = 2
 SECRET = b"s" * 32
@@ -32,10 +33,14 @@ async def _resolve() -> str:
     return "unix:///simulated"
 
 
-def open_store() -> RedisStore:
-    """A store in the running simulated process; production code from here to the bytes on the wire."""
+def open_store(clock: Callable[[], int] | None = None) -> RedisStore:
+    """A store in the running simulated process; production code from here to the bytes on the wire.
+
+    Arguments:
+        clock: time in ms to be said in each call, instead of the server's.
+    """
     connection = Connection(_resolve, greeting=[("HGET", keys.META, "id")])
-    return RedisStore(connection, _resolve, shards=SHARDS, store_id="simulated", secret=SECRET)
+    return RedisStore(connection, _resolve, shards=SHARDS, store_id="simulated", secret=SECRET, clock=clock)
 
 
 def record_of(workload: Workload) -> MachineRecord:
@@ -63,7 +68,8 @@ def programs_of(store: RedisStore) -> Programs:
 
 
 @cache
-def _deposited() -> dict[bytes, Any]:
+def deposited() -> dict[bytes, Any]:
+    """All keys of a store in which the workloads are deployed."""
     world = World(0)
     world.server.execute(_LOAD)
     meta = [keys.META, "schema", keys.SCHEMA, "shards", SHARDS, "id", "simulated", "secret", SECRET]
@@ -85,5 +91,5 @@ def _deposited() -> dict[bytes, Any]:
 
 def deposit(server: Server) -> None:
     """Put what is deployed into a server."""
-    server.space.restore(_deposited())
+    server.space.restore(deposited())
     server.execute(_LOAD)

@@ -60,6 +60,8 @@ class World:
         self.refused: list[str] = []
         """Names of processes that were told that their commit came too late."""
         self.trace: list[str] | None = [] if tracing else None
+        self.record: list[tuple[list[bytes], Any]] | None = None
+        """What the server executed, and its answers."""
         self._links_made = 0
 
     def micros(self) -> int:
@@ -174,6 +176,8 @@ class World:
             count += 1
             refused = self.refusals.pop() if self.refusals and command[0] == b"FCALL" else None
             answer = link.reply(self.server, command, refused)
+            if self.record is not None and refused is None and command[0] != b"SUBSCRIBE":
+                self.record.append((command, answer))
             if self.trace is not None:
                 self.note(_account(link, command, answer))
             if type(answer) is list and answer and answer[0] in _OUTCOMES:

@@ -1,5 +1,5 @@
-"""Real servers for the tests of the store: the packaged Valkey and a Redis 7 found on PATH, alone, as a cluster, under
-Sentinels, and for a user with no more rights than documented.
+"""Servers for the tests of the store: the packaged Valkey and a Redis 7 found on PATH, alone, as a cluster, under
+Sentinels, and for a user with no more rights than documented; and the simulated one, which has to answer as they do.
 
 Tests are coroutine functions; `stores` opens stores that are closed when the test is over.
 """
@@ -18,6 +18,7 @@ from statewright.store.address import Address, Command
 from statewright.store.embedded import start_embedded, stop_embedded
 from statewright.store.rights import acl_rules
 from statewright.store.wire import ask
+from tests.sim.service import serving
 from tests.store.servers import ClusterNodes, SentinelNodes, redis_binary
 
 
@@ -61,7 +62,7 @@ class Deployment:
             assert asyncio.run(ask(address, ("FLUSHALL",), timeout=10)) == [b"OK"]
 
 
-KINDS = ("valkey", "redis", "rights", "cluster", "sentinel")
+KINDS = ("valkey", "redis", "simulated", "rights", "cluster", "sentinel")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -76,7 +77,10 @@ def deployment(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     """Running servers, one deployment per kind and session; `rights` is a Redis that we may use by the documented
     access rights only."""
     folder: Path = tmp_path_factory.mktemp(request.param)
-    if request.param == "cluster":
+    if request.param == "simulated":
+        with serving(folder / "socket") as url:
+            yield Deployment(url, (Address.parse(url),))
+    elif request.param == "cluster":
         cluster = ClusterNodes("valkey", folder, timeout_ms=15_000)
         yield Deployment(cluster.url, tuple(Address(host="127.0.0.1", port=node.port) for node in cluster.nodes))
         cluster.stop()

@@ -19,6 +19,8 @@ if revision < rev and revision >= tonumber(f[4]) and (revision < rev - 1 or f[2]
   return {'DUP', tonumber(f[5]), now, ended and 0 or call('LLEN', inbox)}
 end
 if ended or rev ~= revision or not lineage_open(exec, frame) then return stale end
+-- Mail that was delivered to the owner and is not there any more: the store has lost something since.
+if consumed > 0 and call('LLEN', inbox) < consumed then return stale end
 local base = call('LLEN', P .. 'h:' .. exec)
 if ARGV[7] ~= '' and tonumber(ARGV[7]) ~= base then return {'BASE', base, now, 0} end
 -- The calls that brought the items may have been refused, though this one is not.
@@ -36,6 +38,8 @@ if not apply(at, exec, frame, now, base, old, {'rev', rev + 1, 'cid', cid, 'cb',
 end
 local waiting = call('LLEN', inbox)
 if keep < 0 then
+  -- Where the store has lost the lease, somebody has to come by.
+  if not call('ZSCORE', LEASES, member) then ready(exec, frame, now) end
   return {'OK', base, now, waiting}
 elseif keep > 0 then
   call('ZADD', LEASES, now + keep, member)
