@@ -1,14 +1,5 @@
 """Real servers, for the comparison."""
 
-from __future__ import annotations
+from tests.store.conftest import deployment, pytest_generate_tests
 
-import pytest
-
-from tests.store.conftest import server
-
-__all__ = ["server"]
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The simulated server is not compared with itself."""
-    items[:] = [item for item in items if not ("test_fidelity.py" in item.nodeid and "[simulated" in item.nodeid)]
+__all__ = ["deployment", "pytest_generate_tests"]

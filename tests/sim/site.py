@@ -13,6 +13,7 @@ from statewright.definition.compile import compile_definition
 from statewright.drive import Programs
 from statewright.states.base import Program
 from statewright.store import RedisStore, keys
+from statewright.store.address import Address
 from statewright.store.connection import Connection
 from statewright.store.records import MachineRecord
 from statewright.store.scripts import LIBRARY
@@ -29,8 +30,8 @@ _LOAD = [b"FUNCTION", b"LOAD", LIBRARY.encode()]
 _ARN = "arn:aws:states:us-east-1:000000000000:stateMachine:"
 
 
-async def _resolve() -> str:
-    return "unix:///simulated"
+async def _resolve() -> Address:
+    return Address(path="/simulated")
 
 
 def open_store(clock: Callable[[], int] | None = None) -> RedisStore:
@@ -40,7 +41,9 @@ def open_store(clock: Callable[[], int] | None = None) -> RedisStore:
         clock: time in ms to be said in each call, instead of the server's.
     """
     connection = Connection(_resolve, greeting=[("HGET", keys.META, "id")])
-    return RedisStore(connection, _resolve, shards=SHARDS, store_id="simulated", secret=SECRET, clock=clock)
+    return RedisStore(
+        connection, _resolve, kind="standalone", shards=SHARDS, store_id="simulated", secret=SECRET, clock=clock
+    )
 
 
 def record_of(workload: Workload) -> MachineRecord:

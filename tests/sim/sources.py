@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from statewright.drive import callbacks, clock, session, starting, worker
-from statewright.store import connection, opening, redis, scripts
+from statewright.store import cluster, connection, opening, redis, scripts
 from tests.sim.world import EPOCH, World
 
 __all__ = ["SOURCES", "simulated_sources"]
@@ -16,7 +16,7 @@ __all__ = ["SOURCES", "simulated_sources"]
 SOURCES: dict[str, tuple[Any, ...]] = {
     "time": (clock, session, starting, redis),
     "secrets": (callbacks, session, worker, opening, redis),
-    "random": (worker, connection, scripts),
+    "random": (callbacks, worker, cluster, connection, scripts),
 }
 """Modules by the standard module they use; a test compares this with what they import."""
 

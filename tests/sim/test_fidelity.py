@@ -19,6 +19,10 @@ from tests.sim.plan import plan_of
 from tests.sim.run import Run
 from tests.sim.server import Server
 from tests.sim.site import deposited
+from tests.store.conftest import Deployment
+
+KINDS = ("valkey", "redis")
+"""The deployments it is compared with."""
 
 _UNORDERED = (b"HGETALL", b"SMEMBERS")
 
@@ -80,8 +84,8 @@ class Real:
 
 
 @pytest.fixture
-def real(server: str) -> Iterator[Real]:
-    with closing(Real(server)) as real:
+def real(deployment: Deployment) -> Iterator[Real]:
+    with closing(Real(deployment.url)) as real:
         yield real
 
 

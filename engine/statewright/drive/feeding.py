@@ -174,7 +174,8 @@ class Feeder:
         selected.
         """
         run = frame.map_run
-        assert run is not None  # noqa: S101  the frame is in Phase.MAP_RUN
+        if run is None:  # the store has lost it since the frame was claimed
+            return False
         place = (execution.id, frame.id, run.epoch)
         counts = await self._session.store.map_run_counts(*place)
         if counts is None or counts.status != "RUNNING":

@@ -148,20 +148,16 @@ class RedisStore(MapRuns):
         before = self._last_commit.get(frame)
         applied = self._last_commit[frame] = asyncio.get_running_loop().create_future()
         outcome = b""
-        future = None if items else self._scripts.start("commit", key, arguments)
+        future = self._scripts.start("commit", key, arguments)
         try:
             for chunk, sent in items:
-                taken = await self._scripts.finish(sent, "items", key, chunk)
-                if not taken and before is not None and await before:
-                    await self._scripts.run("items", key, chunk)  # sent again, the commit before fell behind them
-            # A fork's commit leaves when its items are there, which may have had to be sent again.
-            future = future or self._scripts.start("commit", key, arguments)
+                await self._scripts.finish(sent, "items", key, chunk)
             outcome, base, now, inbox = await self._scripts.finish(future, "commit", key, arguments)
             if outcome == b"STALE" and before is not None and await before:
                 # The commit this one builds on is applied; it may have been sent again, behind this one: once more.
                 outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
             if outcome == b"ITEMS":
-                # Calls with items were refused, or came ahead of the commit this one builds on: once more.
+                # Calls with items were refused, or came behind this one or ahead of the one it builds on: once more.
                 for chunk, _ in items:
                     await self._scripts.run("items", key, chunk)
                 outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
