@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from statewright.drive import VirtualClock
     from statewright.errors import DefinitionError, StatesError, StatewrightError
     from statewright.model import Limits
-    from statewright.store.verbs import Description, MachineRecord
+    from statewright.store.records import Description, MachineRecord
     from statewright.tasks import TaskCancelled, TaskContext, TaskError, load_functions, task
 
 __version__ = "0.1.0"
@@ -46,7 +46,7 @@ _HOME = {
     "drive": ("VirtualClock",),
     "errors": ("DefinitionError", "StatesError", "StatewrightError"),
     "model": ("Limits",),
-    "store.verbs": ("Description", "MachineRecord"),
+    "store.records": ("Description", "MachineRecord"),
     "tasks": ("TaskCancelled", "TaskContext", "TaskError", "load_functions", "task"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

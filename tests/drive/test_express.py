@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from statewright import AsyncEngine, Description, Limits, TaskContext, TaskError
-from statewright.store.verbs import Lease
+from statewright.store.records import Lease
 from tests.drive.conftest import Site, idle_worker, one_task
 from tests.drive.test_worker import chain
 

@@ -17,7 +17,7 @@ import pytest
 import statewright.drive.feeding as feeding
 from statewright import AsyncEngine, TaskContext
 from statewright.items import Objects, open_objects
-from statewright.store.verbs import Claim, Lease
+from statewright.store.records import Claim, Lease
 from tests.drive.conftest import Site, idle_worker
 from tests.drive.maps import (
     adds_up,

@@ -21,7 +21,7 @@ from statewright.drive import ServerClock
 from statewright.drive.threads import Threads
 from statewright.model import TimerKind
 from statewright.step import step
-from statewright.store.verbs import Claimed, Commit, Committed, Signal
+from statewright.store.records import Claimed, Commit, Committed, Signal
 from tests.drive.conftest import Site, idle_worker, one_task
 from tests.drive.test_worker import chain, deploy
 

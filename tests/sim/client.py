@@ -14,7 +14,7 @@ from statewright.drive.starting import start_execution
 from statewright.errors import StatewrightError
 from statewright.model import Execution, Limits
 from statewright.store import RedisStore
-from statewright.store.verbs import Signal
+from statewright.store.records import Signal
 from statewright.tasks import Tokens
 from tests.sim import site
 from tests.sim.loop import SimLoop

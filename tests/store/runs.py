@@ -17,7 +17,7 @@ from statewright.model import (
     Step,
 )
 from statewright.store import RedisStore
-from statewright.store.verbs import MapRunCounts
+from statewright.store.records import MapRunCounts
 from tests.store.conftest import Stores
 from tests.store.scene import LEASE, Scene, events, payload
 

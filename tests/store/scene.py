@@ -24,7 +24,7 @@ from statewright.model import (
     TaskOrder,
 )
 from statewright.store import RedisStore
-from statewright.store.verbs import Claimed, Commit, Committed, Created
+from statewright.store.records import Claimed, Commit, Committed, Created
 from statewright.store.wire import ask
 from statewright.values import Payload
 

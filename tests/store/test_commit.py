@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from statewright.model import Phase, StartTimer, TimerKind
-from statewright.store.verbs import Created
+from statewright.store.records import Created
 from tests.store.conftest import Stores
 from tests.store.scene import END, LEASE, Scene, administer, event, events, fork, payload
 

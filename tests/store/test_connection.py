@@ -16,9 +16,9 @@ from statewright.model import TaskKind
 from statewright.store import StoreUnavailable, keys, open_store
 from statewright.store.address import Address, Location, Tls, locate
 from statewright.store.connection import Connection, Resolve
+from statewright.store.records import Signal
 from statewright.store.replies import ServerError
 from statewright.store.scripts import LIBRARY, Scripts
-from statewright.store.verbs import Signal
 from tests.store.conftest import Stores
 from tests.store.scene import LEASE, Scene, events, task
 

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from statewright.model import Fork, Phase, StartTimer, TimerKind
-from statewright.store.verbs import Claimed, Signal
+from statewright.store.records import Claimed, Signal
 from tests.store.conftest import Stores
 from tests.store.scene import END, LEASE, Scene, event, events, failure, finish, fork, payload
 

@@ -6,7 +6,7 @@ import pytest
 
 from statewright.arn import execution_id_of
 from statewright.model import Frame, Link, LinkKind, Phase, Step, TaskKind
-from statewright.store.verbs import Signal
+from statewright.store.records import Signal
 from tests.store.conftest import Stores
 from tests.store.runs import Run
 from tests.store.scene import END, LEASE, Scene, events, payload, task

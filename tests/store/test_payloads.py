@@ -16,7 +16,7 @@ from statewright.model import EndExecution, Finish, Frame, Item, Phase, Step, Ta
 from statewright.store import RedisStore, codec
 from statewright.store.codec import OFFLOADED, Outgoing
 from statewright.store.recent import Recent
-from statewright.store.verbs import Commit, Signal
+from statewright.store.records import Commit, Signal
 from statewright.values import Payload
 from tests.store.conftest import Stores
 from tests.store.scene import LEASE, Scene, administer, event, fork, payload, task

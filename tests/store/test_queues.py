@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from statewright.model import Phase, StartTimer, TimerKind
-from statewright.store.verbs import Lease, Signal
+from statewright.store.records import Lease, Signal
 from tests.store.conftest import Stores
 from tests.store.scene import END, LEASE, Scene, event, fork, task
 

@@ -9,7 +9,8 @@ import pytest
 
 from statewright.model import HistoryEvent
 from statewright.store import codec, keys
-from statewright.store.verbs import MachineRecord, Store
+from statewright.store.records import MachineRecord
+from statewright.store.verbs import Store
 from tests.store.conftest import Stores
 from tests.store.scene import END, Scene, events
 

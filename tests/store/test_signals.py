@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from statewright.model import Phase, StartTimer, TaskKind, TimerKind
-from statewright.store.verbs import Signal, TaskOffer
+from statewright.store.records import Signal, TaskOffer
 from tests.store.conftest import Stores
 from tests.store.scene import END, LEASE, Scene, failure, fork, task
 

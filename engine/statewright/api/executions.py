@@ -15,7 +15,7 @@ from statewright.drive.starting import start_execution
 from statewright.errors import StatewrightError
 from statewright.history import render
 from statewright.model import Execution
-from statewright.store.verbs import Description
+from statewright.store.records import Description
 from statewright.values import Json
 
 __all__ = ["Executions", "Started"]

@@ -9,7 +9,7 @@ from statewright.api.connected import Connected
 from statewright.arn import check_name
 from statewright.deployment import prepare
 from statewright.errors import StatewrightError
-from statewright.store.verbs import MachineRecord
+from statewright.store.records import MachineRecord
 
 __all__ = ["StateMachines"]
 

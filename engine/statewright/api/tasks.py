@@ -7,7 +7,7 @@ from typing import Any
 
 from statewright.api.connected import Connected
 from statewright.drive import callbacks
-from statewright.store.verbs import Signal
+from statewright.store.records import Signal
 from statewright.values import Json
 
 __all__ = ["ActivityTask", "Tasks"]

@@ -12,7 +12,8 @@ from statewright.drive.programs import Programs
 from statewright.errors import StatewrightError
 from statewright.model import Limits, Stopped
 from statewright.step import step
-from statewright.store.verbs import Commit, Signal, Signalled, Store, TaskOffer
+from statewright.store.records import Commit, Signal, Signalled, TaskOffer
+from statewright.store.verbs import Store
 from statewright.tasks import Tokens
 from statewright.tasks.token import TokenTarget
 

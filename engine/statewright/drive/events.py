@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from statewright.model import Event, Frame, Joined, TaskAnswer, TaskSubmitted, TimerFired, TimerKind
-from statewright.store.verbs import Signal, Store
+from statewright.store.records import Signal
+from statewright.store.verbs import Store
 from statewright.values import Payload
 
 __all__ = ["event_of", "is_stale"]

@@ -22,7 +22,7 @@ from statewright.drive.starting import Starter, start_execution
 from statewright.items import MapItem, Reader, open_items, open_results
 from statewright.model import Execution, Frame, Item, Link, LinkKind, MapRun
 from statewright.states.distributed import Feeding
-from statewright.store.verbs import MapRunCounts
+from statewright.store.records import MapRunCounts
 from statewright.values import Json, Payload, decode, encode
 
 __all__ = ["Feeder"]

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
-from statewright.store.verbs import Lease
+from statewright.store.records import Lease
 
 __all__ = ["extend", "keep"]
 

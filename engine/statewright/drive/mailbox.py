@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from statewright.drive.events import is_stale
 from statewright.model import Frame
-from statewright.store.verbs import Signal
+from statewright.store.records import Signal
 
 __all__ = ["Mailbox"]
 

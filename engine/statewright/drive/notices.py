@@ -18,7 +18,7 @@ from statewright.drive.callbacks import stop
 from statewright.drive.nested import outcome
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
-from statewright.store.verbs import Signal
+from statewright.store.records import Signal
 
 __all__ = ["Notices"]
 

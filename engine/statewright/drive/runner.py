@@ -35,7 +35,7 @@ from statewright.model import (
 )
 from statewright.states.distributed import Feeding
 from statewright.step import Program, feed, step
-from statewright.store.verbs import KEEP, Claimed, Commit, Committed, Signal
+from statewright.store.records import KEEP, Claimed, Commit, Committed, Signal
 from statewright.tasks import TaskContext
 
 __all__ = ["Runner"]

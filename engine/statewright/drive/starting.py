@@ -15,7 +15,8 @@ from statewright.drive.session import Session
 from statewright.errors import StatewrightError
 from statewright.model import Execution, Limits, LinkKind, Step
 from statewright.step import Program, begin
-from statewright.store.verbs import Created, Store
+from statewright.store.records import Created
+from statewright.store.verbs import Store
 
 __all__ = ["Starter", "start_execution"]
 

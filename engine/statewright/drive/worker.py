@@ -37,7 +37,8 @@ from statewright.model import (
     Step,
 )
 from statewright.step import Program, begin, step
-from statewright.store.verbs import Claim, Claimed, Commit, Created, Lease, Store
+from statewright.store.records import Claim, Claimed, Commit, Created, Lease
+from statewright.store.verbs import Store
 from statewright.tasks import Registry, Tokens
 
 __all__ = ["Worker"]

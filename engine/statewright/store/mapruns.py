@@ -9,8 +9,8 @@ from typing import Any
 from statewright.model import MapRun
 from statewright.store import codec, keys
 from statewright.store.reading import Reading
+from statewright.store.records import ChildEnd, MapRunCounts
 from statewright.store.scripts import Argument
-from statewright.store.verbs import ChildEnd, MapRunCounts
 
 __all__ = ["MapRuns"]
 

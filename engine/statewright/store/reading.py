@@ -11,8 +11,8 @@ from statewright.store.address import Kind
 from statewright.store.codec import Incoming, Resolve
 from statewright.store.nodes import survey
 from statewright.store.recent import Recent
+from statewright.store.records import Description, HistoryPage, MachineRecord
 from statewright.store.scripts import Argument, Scripts
-from statewright.store.verbs import Description, HistoryPage, MachineRecord
 
 __all__ = ["Reading"]
 

@@ -24,18 +24,8 @@ from statewright.store.codec import Incoming, LostPayloadError, Outgoing, Resolv
 from statewright.store.connection import Resolve as Locate
 from statewright.store.mapruns import MapRuns
 from statewright.store.recent import Recent
+from statewright.store.records import Claim, Claimed, Commit, Committed, Created, Lease, Signal, Signalled, TaskOffer
 from statewright.store.scripts import Argument, Scripts, Server
-from statewright.store.verbs import (
-    Claim,
-    Claimed,
-    Commit,
-    Committed,
-    Created,
-    Lease,
-    Signal,
-    Signalled,
-    TaskOffer,
-)
 from statewright.values import Payload
 
 __all__ = ["RedisStore"]

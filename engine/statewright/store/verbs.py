@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from statewright.model import Execution, Fork, Frame, MapRun, Step
 from statewright.store.records import (
-    KEEP,
     ChildEnd,
     Claim,
     Claimed,
@@ -29,24 +28,7 @@ from statewright.store.records import (
     TaskOffer,
 )
 
-__all__ = [
-    "KEEP",
-    "ChildEnd",
-    "Claim",
-    "Claimed",
-    "Commit",
-    "Committed",
-    "Created",
-    "Description",
-    "HistoryPage",
-    "Lease",
-    "MachineRecord",
-    "MapRunCounts",
-    "Signal",
-    "Signalled",
-    "Store",
-    "TaskOffer",
-]
+__all__ = ["Store"]
 
 
 class Store(Protocol):

@@ -6,7 +6,7 @@ import msgspec
 
 from statewright.model import TimerKind
 from statewright.store.codec.payloads import Outgoing, Resolve
-from statewright.store.verbs import Signal
+from statewright.store.records import Signal
 
 __all__ = ["decode_signal", "encode_signal"]
 
