@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -13,7 +14,10 @@ from statewright.store import start_embedded, stop_embedded
 
 # How long an example takes says most of the machine it runs on; hostile inputs have tests of their own.
 hypothesis.settings.register_profile(
-    "statewright", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "statewright",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    derandomize="STATEWRIGHT_EXAMPLES" not in os.environ,  # the same examples each time, unless more are asked for
 )
 hypothesis.settings.load_profile("statewright")
 

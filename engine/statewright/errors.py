@@ -26,6 +26,11 @@ CAUSE_LENGTH: Final = 32_768
 """Longest error name and cause, in characters; longer ones are cut (API model)."""
 
 
+def _writable(text: str) -> str:
+    """The text as it can be written in UTF-8: an expression can make halves of characters, and be quoted in a cause."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
 class StatesError(Exception):
     """An error of the States Language: it has a name that `Retry` and `Catch` can match, and a cause in words.
 
@@ -50,8 +55,8 @@ class StatesError(Exception):
         announce: str | None = None,
     ) -> None:
         super().__init__(error, cause)
-        self.error = error if error is None else error[:ERROR_LENGTH]
-        self.cause = cause if cause is None else cause[:CAUSE_LENGTH]
+        self.error = error if error is None else _writable(error[:ERROR_LENGTH])
+        self.cause = cause if cause is None else _writable(cause[:CAUSE_LENGTH])
         self.in_state = in_state
         self.aliases = aliases
         self.announce = announce
