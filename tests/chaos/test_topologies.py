@@ -78,22 +78,14 @@ def alike(histories: dict[str, list[str]]) -> bool:
     return len({json.dumps(history) for history in histories.values()}) == 1
 
 
-async def test_slots_move_while_orders_run(tmp_path: Path) -> None:
-    """Key by key, which stops the slot's shard but not the others."""
-    cluster = ClusterNodes("redis", tmp_path / "cluster")
+async def orders_while_slots_move(cluster: ClusterNodes, move: Callable[[int, Node, Node], None]) -> None:
+    """Have some slots moved, one after the other, by `move` (slot, from, to) while orders are filled."""
 
     def move_all() -> None:
         for shard in range(0, 16, 3):
             slot = slot_of(prefix(shard))
             source = cluster.owner(slot)
-            target = next(node for node in cluster.nodes if node is not source)
-            ids = {node.port: node.command("CLUSTER", "MYID") for node in cluster.nodes}
-            target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source.port])
-            source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target.port])
-            while found := source.command("CLUSTER", "GETKEYSINSLOT", slot, 3):
-                source.command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *found)
-            for node in (target, source, *cluster.nodes):
-                node.command("CLUSTER", "SETSLOT", slot, "NODE", ids[target.port])
+            move(slot, source, next(node for node in cluster.nodes if node is not source))
 
     async def disturb() -> None:
         await asyncio.sleep(0.3)
@@ -103,29 +95,33 @@ async def test_slots_move_while_orders_run(tmp_path: Path) -> None:
         assert alike(await fill_orders(cluster.url, disturb, 60))
     finally:
         cluster.stop()
+
+
+async def test_slots_move_while_orders_run(tmp_path: Path) -> None:
+    """Key by key, which stops the slot's shard but not the others."""
+    cluster = ClusterNodes("redis", tmp_path / "cluster")
+
+    def move(slot: int, source: Node, target: Node) -> None:
+        ids = {node.port: node.command("CLUSTER", "MYID") for node in cluster.nodes}
+        target.command("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source.port])
+        source.command("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target.port])
+        while found := source.command("CLUSTER", "GETKEYSINSLOT", slot, 3):
+            source.command("MIGRATE", "127.0.0.1", target.port, "", 0, 5000, "KEYS", *found)
+        for node in (target, source, *cluster.nodes):
+            node.command("CLUSTER", "SETSLOT", slot, "NODE", ids[target.port])
+
+    await orders_while_slots_move(cluster, move)
 
 
 async def test_slots_move_at_once_while_orders_run(tmp_path: Path) -> None:
     """Valkey's own migration."""
     cluster = ClusterNodes("valkey", tmp_path / "cluster")
 
-    def move_all() -> None:
-        for shard in range(0, 16, 3):
-            slot = slot_of(prefix(shard))
-            source = cluster.owner(slot)
-            target = next(node for node in cluster.nodes if node is not source)
-            owner = target.command("CLUSTER", "MYID")
-            source.command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", owner)
-            eventually("a moved slot", lambda s=slot, t=target: cluster.owner(s) is t)  # type: ignore[misc]
+    def move(slot: int, source: Node, target: Node) -> None:
+        source.command("CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", target.command("CLUSTER", "MYID"))
+        eventually("a moved slot", lambda: cluster.owner(slot) is target)
 
-    async def disturb() -> None:
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(move_all)
-
-    try:
-        assert alike(await fill_orders(cluster.url, disturb, 60))
-    finally:
-        cluster.stop()
+    await orders_while_slots_move(cluster, move)
 
 
 async def test_a_primary_of_the_cluster_dies_while_orders_run(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -60,3 +61,10 @@ def site(store_url: str) -> Site:
 def one_task(resource: str, **fields: Any) -> dict[str, Any]:
     """A machine of a single Task state, called Work."""
     return {"Work": {"Type": "Task", "Resource": resource, "End": True, **fields}}
+
+
+@pytest.fixture
+def bucket(tmp_path: Path) -> Path:
+    """An empty bucket of a store of objects that is its parent directory."""
+    (tmp_path / "b").mkdir()
+    return tmp_path / "b"

@@ -6,8 +6,20 @@ import asyncio
 import json
 from typing import Any
 
+import pytest
+
 from statewright import AsyncEngine, Description
 from tests.drive.conftest import one_task
+
+KINDS = pytest.mark.parametrize("kind", ["STANDARD", "EXPRESS"])
+CLOCKS = pytest.mark.parametrize("real", [False, True], ids=["virtual", "real"])
+PASS = {"P": {"Type": "Pass", "End": True}}
+ASK = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
+EXCEEDED = "States.ExceedToleratedFailureThreshold"
+
+
+async def double(given: Any) -> Any:
+    return given * 2
 
 
 def processor(states: dict[str, Any], kind: str = "STANDARD") -> dict[str, Any]:
@@ -41,6 +53,10 @@ async def run(engine: AsyncEngine, state: dict[str, Any], given: Any = None, **f
     """Deploy and run a machine of one Map."""
     await engine.deploy(machine(state, **fields), name="machine")
     return await engine.run("machine", given, name="parent", timeout=25)
+
+
+def types(history: list[dict[str, Any]]) -> list[str]:
+    return [event["type"] for event in history]
 
 
 def output(ended: Description) -> Any:

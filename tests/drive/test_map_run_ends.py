@@ -12,6 +12,10 @@ import pytest
 from statewright import TaskError
 from tests.drive.conftest import Site, idle_worker
 from tests.drive.maps import (
+    ASK,
+    EXCEEDED,
+    KINDS,
+    PASS,
     adds_up,
     distributed,
     keys,
@@ -20,29 +24,10 @@ from tests.drive.maps import (
     output,
     reader,
     run,
+    types,
     until_running,
     working_keys,
 )
-
-KINDS = pytest.mark.parametrize("kind", ["STANDARD", "EXPRESS"])
-CLOCKS = pytest.mark.parametrize("real", [False, True], ids=["virtual", "real"])
-PASS = {"P": {"Type": "Pass", "End": True}}
-ASK = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
-EXCEEDED = "States.ExceedToleratedFailureThreshold"
-
-
-async def double(given: Any) -> Any:
-    return given * 2
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> Path:
-    (tmp_path / "b").mkdir()
-    return tmp_path / "b"
-
-
-def types(history: list[dict[str, Any]]) -> list[str]:
-    return [event["type"] for event in history]
 
 
 # -- failures ---------------------------------------------------------------------------------------------------------

@@ -13,36 +13,22 @@ import pytest
 from statewright import AsyncEngine, StatewrightError, TaskError
 from tests.drive.conftest import Site, one_task
 from tests.drive.maps import (
+    CLOCKS,
+    EXCEEDED,
+    KINDS,
+    PASS,
     adds_up,
     distributed,
+    double,
     machine,
     only_run,
     output,
     reader,
     run,
+    types,
     until_running,
     working_keys,
 )
-
-KINDS = pytest.mark.parametrize("kind", ["STANDARD", "EXPRESS"])
-CLOCKS = pytest.mark.parametrize("real", [False, True], ids=["virtual", "real"])
-PASS = {"P": {"Type": "Pass", "End": True}}
-ASK = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
-EXCEEDED = "States.ExceedToleratedFailureThreshold"
-
-
-async def double(given: Any) -> Any:
-    return given * 2
-
-
-@pytest.fixture
-def bucket(tmp_path: Path) -> Path:
-    (tmp_path / "b").mkdir()
-    return tmp_path / "b"
-
-
-def types(history: list[dict[str, Any]]) -> list[str]:
-    return [event["type"] for event in history]
 
 
 # -- items and results ------------------------------------------------------------------------------------------------

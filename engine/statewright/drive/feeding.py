@@ -8,15 +8,13 @@ created beyond that is found to be there.  When there is no room the frame is le
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from statewright.arn import execution_id
+from statewright.arn import arn_within, execution_id, uuid_of
 from statewright.drive.session import Session
 from statewright.drive.starting import Starter, start_execution
 from statewright.items import MapItem, Reader, open_items, open_results
@@ -318,15 +316,15 @@ def child_execution(
 ) -> Execution:
     """The child execution of a map run with an index: its name and id follow from the run and the index."""
     label = run.arn.rpartition("/")[2].partition(":")[0]
-    machine = f"{parent.machine_name}/{label}"
-    name = child_name(run.arn, index)
-    kind = "express" if run.execution_type == "EXPRESS" else "execution"
-    known_as = f"{name}:{name}" if kind == "express" else name
+    machine, machine_arn = f"{parent.machine_name}/{label}", f"{parent.machine_arn}/{label}"
+    name = uuid_of(run.arn, str(index))
+    express = run.execution_type == "EXPRESS"
+    known_as = f"{name}:{name}" if express else name
     return Execution(
         id=f"{execution_id(machine, known_as)}.{session.store.shard_of(parent.id)}",
-        arn=f"{parent.machine_arn.replace(':stateMachine:', f':{kind}:')}/{label}:{known_as}",
+        arn=arn_within(machine_arn, "express" if express else "execution", known_as),
         name=name,
-        machine_arn=f"{parent.machine_arn}/{label}",
+        machine_arn=machine_arn,
         machine_name=machine,
         definition=parent.definition,
         input=payload,
@@ -337,11 +335,3 @@ def child_execution(
         map_run=run.arn,
         link=Link(LinkKind.MAP_RUN, *place, index, items),
     )
-
-
-def child_name(run_arn: str, index: int) -> str:
-    """The name of a child execution: a UUID, as AWS gives them, that follows from the run and the index.
-
-    Example: ``child_name("arn:aws:states:us-east-1:000000000000:mapRun:pay/items:5b1c…", 0)``
-    """
-    return str(uuid.UUID(hex=hashlib.sha256(f"{run_arn}\0{index}".encode()).hexdigest()[:32], version=4))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from statewright.drive.session import Session
-from statewright.errors import StatesError
+from statewright.errors import StatesError, result_too_large
 from statewright.items import ChildResult, Results, open_results, transform
 from statewright.model import Frame
 from statewright.recovery import error_output
@@ -101,24 +101,16 @@ async def _in_thread(session: Session, work: Callable[[], T]) -> T:
 def _text(child: ChildEnd, state: str) -> str:
     """What stands for a child in the array: its output or, where it may fail, its Error Output."""
     if not child.kept:
-        raise _too_large(state)
+        raise result_too_large(state)
     if child.output is not None:
         return child.output
     return encode(error_output(StatesError(child.error or "", child.cause)))
 
 
-def _too_large(state: str) -> StatesError:
-    return StatesError(
-        "States.DataLimitExceeded",
-        f"The state/task '{state}' returned a result with a size exceeding the maximum number of bytes service limit.",
-        in_state=False,
-    )
-
-
 def _child_result(child: ChildEnd, state: str) -> ChildResult:
     about = child.execution
     if not child.kept:
-        raise _too_large(state)
+        raise result_too_large(state)
     return ChildResult(
         status=child.status,  # type: ignore[arg-type]  # the store writes these only
         input=about.input.text if about else "null",

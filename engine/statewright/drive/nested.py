@@ -6,12 +6,10 @@ task token.  Starting is safe to repeat: the execution carries a link to the ord
 
 from __future__ import annotations
 
-import hashlib
-import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from statewright.arn import check_name, execution_id
+from statewright.arn import arn_within, check_name, execution_id, uuid_of
 from statewright.drive.session import Session
 from statewright.drive.starting import start_execution
 from statewright.errors import CAUSE_LENGTH, StatewrightError
@@ -96,8 +94,7 @@ async def _asked(session: Session, execution: Execution, frame: Frame, order: Ta
         name = order.execution.rpartition(":")[2]
     elif name is None:
         # The same again if this very attempt is repeated, another one for the next attempt.
-        key = f"{execution.id}\n{frame.id}\n{frame.epoch}".encode()
-        name = str(uuid.UUID(hex=hashlib.sha256(key).hexdigest()[:32], version=4))
+        name = uuid_of(execution.id, frame.id, str(frame.epoch))
     return _Asked(record, check_name(name), _input(arguments.get("Input"), session))
 
 
@@ -115,13 +112,12 @@ def _input(given: Json, session: Session) -> Payload:
 
 def _execution(session: Session, asked: _Asked, link: Link) -> Execution:
     record = asked.machine
-    name, kind = asked.name, "execution"
+    name = asked.name
     if record.type == "EXPRESS":  # their names may repeat: the order says which one it is
-        key = f"{link.execution}\n{link.frame_id}\n{link.epoch}\nexpress".encode()
-        name, kind = f"{name}:{uuid.UUID(hex=hashlib.sha256(key).hexdigest()[:32], version=4)}", "express"
+        name = f"{name}:{uuid_of(link.execution, link.frame_id, str(link.epoch), 'express')}"
     return Execution(
         id=execution_id(record.name, name),
-        arn=f"{record.arn.replace(':stateMachine:', f':{kind}:')}:{name}",
+        arn=arn_within(record.arn, "express" if record.type == "EXPRESS" else "execution", name),
         name=asked.name,
         machine_arn=record.arn,
         machine_name=record.name,
@@ -135,7 +131,7 @@ def _execution(session: Session, asked: _Asked, link: Link) -> Execution:
 
 
 def _refused(resource: Resource, error: StatewrightError, order: TaskOrder, frame: Frame) -> TaskError:
-    request = uuid.UUID(hex=hashlib.sha256(f"{order.arguments.text}{frame.epoch}".encode()).hexdigest()[:32], version=4)
+    request = uuid_of(order.arguments.text, str(frame.epoch))
     if resource.service == "aws-sdk:sfn":
         return TaskError(
             f"Sfn.{error.code}Exception", f"{error.message} (Service: Sfn, Status Code: 400, Request ID: {request})"

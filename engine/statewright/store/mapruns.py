@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from statewright.model import MapRun
 from statewright.store import codec, keys
 from statewright.store.reading import Reading
+from statewright.store.recent import Recent
 from statewright.store.records import ChildEnd, MapRunCounts
 from statewright.store.scripts import Argument
 
@@ -28,20 +28,18 @@ class MapRuns(Reading):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._runs: OrderedDict[tuple[str, str, int], MapRun] = OrderedDict()
+        self._runs: Recent[tuple[str, str, int], MapRun] = Recent(_CACHED)
 
     async def map_run(self, execution: str, frame_id: str, epoch: int) -> MapRun | None:
         """See `Store.map_run`."""
         place = (execution, frame_id, epoch)
         if (known := self._runs.get(place)) is not None:
-            self._runs.move_to_end(place)
             return known
         body = await self._scripts.call("HGET", self._run_key(*place), "body")
         if body is None:
             return None
-        run = self._runs[place] = codec.decode_map_run(epoch, body)
-        if len(self._runs) > _CACHED:
-            self._runs.popitem(last=False)
+        run = codec.decode_map_run(epoch, body)
+        self._runs.put(place, run)
         return run
 
     def _run_key(self, execution: str, frame_id: str, epoch: int, kind: str = "u") -> str:

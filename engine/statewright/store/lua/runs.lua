@@ -49,7 +49,7 @@ local function judge_run(exec, frame, epoch, now)
   end
 end
 
--- "map_run:<exec>:<frame>:<epoch>:<index>:<items>" (see codec/frames.py)
+-- "map_run:<exec>:<frame>:<epoch>:<index>:<items>" (see codec/runs.py)
 local function run_of(link) return match(link or '', '^map_run:([^:]*):([^:]*):(%d+):(%d+):(%d+)$') end
 
 -- A child execution begins: false if its run is closed, nil if it was begun before.
