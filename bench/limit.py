@@ -41,15 +41,19 @@ async def commits_per_second(data_dir: Path, lanes: int, commits: int) -> float:
         await connection.close()
 
 
-async def used_memory(data_dir: Path) -> float:
-    """MB that the server of `data_dir` uses for what it keeps."""
+async def server_information(data_dir: Path, section: str) -> dict[str, str]:
+    """A section of INFO of the server of `data_dir`, which is started if need be."""
     connection = _connection(data_dir)
     try:
-        info: bytes = await connection.call("INFO", "memory")
+        info: bytes = await connection.call("INFO", section)
     finally:
         await connection.close()
-    [line] = [line for line in info.decode().splitlines() if line.startswith("used_memory:")]
-    return int(line.partition(":")[2]) / 1e6
+    return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+
+
+async def used_memory(data_dir: Path) -> float:
+    """MB that the server of `data_dir` uses for what it keeps."""
+    return int((await server_information(data_dir, "memory"))["used_memory"]) / 1e6
 
 
 def _connection(data_dir: Path) -> Connection:
