@@ -51,7 +51,8 @@ async def restart(data_dir: Path, executions: int) -> dict[str, float]:
     os.kill(pid, signal.SIGKILL)
     await asyncio.sleep(5)
     killed = time.perf_counter()
-    await server_information(data_dir, "server")  # starts it; answered once all is loaded
+    while (await server_information(data_dir, "persistence"))["loading"] != "0":  # starts it
+        await asyncio.sleep(0.01)
     answers = time.perf_counter()
     async with AsyncEngine(data_dir=data_dir) as engine, engine.worker():
         await asyncio.wait({asyncio.ensure_future(engine.wait(arn)) for arn in due}, return_when="FIRST_COMPLETED")
