@@ -127,7 +127,7 @@ MUTANTS = (
     ),
     Mutant("the end of a child execution is not counted", "  call('HINCRBY', key, 'running', -1)\n", ""),
     Mutant("a parent is not told of the end", "    notice('E' .. exec)\n", ""),
-    Mutant("the end leaves frames behind", "  drop_frames(exec, {''}, now)\n  if child then", "  if child then"),
+    Mutant("the end leaves frames behind", "  drop_frames(exec, {''}, now, known)\n  if child then", "  if child then"),
     Mutant("an execution is created twice", "if known[1] then\n", "if false then\n"),
     Mutant(
         "a lost reply is not asked for again",

@@ -2,12 +2,12 @@
 -- A step arrives as ARGV[at...]: body, phase, epoch, place of the Entered event, number of events,
 -- (previous, record) per event, then commands: a word and its arguments.
 
--- Forget frames with all that belongs to them, descendants included.
-local function drop_frames(exec, frames, now)
+-- Forget frames with all that belongs to them, descendants included.  `f`: what is known of the last of them.
+local function drop_frames(exec, frames, now, f)
   while #frames > 0 do
     local frame = table.remove(frames)
     local key, member = frame_key(exec, frame), exec .. ':' .. frame
-    local f = call('HMGET', key, 'tm', 'fk', 'aq', 'ep', 'mr', 'jb')
+    f = f or call('HMGET', key, 'tm', 'fk', 'aq', 'ep', 'mr', 'jb')
     disarm(exec, frame, f[1])
     for epoch in string.gmatch(f[5] or '', '(%d+),') do close_run(exec, frame, epoch, 'ABORTED', now) end
     if f[6] and f[6] ~= '' then notice('C' .. f[6]) end
@@ -16,6 +16,7 @@ local function drop_frames(exec, frames, now)
     dequeue(exec, frame)
     call('ZREM', LEASES, member)
     call('UNLINK', key, inbox_key(exec, frame))
+    f = nil
   end
 end
 
@@ -43,7 +44,8 @@ end
 local function append(exec, at, count, base, prev, now)
   local last, main, records = prev, prev, {}
   for i = 1, count do
-    local side, follows, time = match(ARGV[at], '^(s?)(%d*)@?(%d*)$')
+    local side, follows, time = '', '', ''
+    if ARGV[at] ~= '' then side, follows, time = match(ARGV[at], '^(s?)(%d*)@?(%d*)$') end
     time = time ~= '' and math.min(tonumber(time), now) or now
     records[#records + 1] = format('%d,%d,', follows ~= '' and follows or main, time) .. ARGV[at + 1]
     last, at = base + i, at + 2
@@ -58,7 +60,7 @@ end
 
 -- A child ends: keep its result, then close the join or let the next children in.
 -- What follows what is as AWS has it (model.HistoryEvent, `side`).
-local function finish(exec, frame, now, last, main, c)
+local function finish(exec, frame, now, last, main, c, known)
   local parent, epoch, index = lineage(frame)
   local join = fork_key('j', exec, parent, epoch)
   local j = call('HMGET', join, 'next', 'left', 'failed', 'length', 'window', 'tolerance', 'map', 'origin')
@@ -67,7 +69,7 @@ local function finish(exec, frame, now, last, main, c)
   if c.failed == '1' then failures = failures + 1 end
   call('HSET', fork_key('r', exec, parent, epoch), index, c.result)
   call('SREM', fork_key('o', exec, parent, epoch), index)
-  drop_frames(exec, {frame}, now)
+  drop_frames(exec, {frame}, now, known)
   if failures > tonumber(j[6]) then
     call('HSET', join, 'left', left, 'failed', failures, 'open', 0, 'index', index, 'error', c.error, 'cause', c.cause)
     joined(exec, parent, epoch, main, now)
@@ -97,12 +99,12 @@ local function indexes(machine, run) return run and run ~= '' and {run} or {'', 
 
 -- The execution is over: only its header, its history, its payloads and its place in the indexes stay.  The header
 -- keeps what identifies the last commits, so that a repetition of them is still answered.
-local function finale(exec, now, c, commit, holder)
+local function finale(exec, now, c, commit, holder, known)
   local x = P .. 'x:' .. exec
   local h = call('HMGET', x, 'mn', 't0', 'ix', 'up', 'head', 'ex')
+  for _, word in ipairs(holder) do commit[#commit + 1] = word end
   call('HSET', x, 'st', c.status, 't1', c.at ~= '' and c.at or now, 'output', c.output, 'error', c.error, 'cause', c.cause,
     unpack(commit))
-  call('HSET', x, unpack(holder))
   local child = run_of(h[4])
   if child and h[6] == '1' then -- nothing of an EXPRESS child stays but its result
     call('ZREM', P .. 'e:' .. h[3] .. ':RUNNING', exec)
@@ -113,7 +115,7 @@ local function finale(exec, now, c, commit, holder)
     end
   end
   call('ZREM', TIMERS, exec .. '::0:execution')
-  drop_frames(exec, {''}, now)
+  drop_frames(exec, {''}, now, known)
   if child then
     child_ended(h[4], exec, now, h[2], h[5], c)
     if h[6] == '1' then call('UNLINK', x, P .. 'h:' .. exec, P .. 'p:' .. exec) end
@@ -123,29 +125,30 @@ local function finale(exec, now, c, commit, holder)
   call('PUBLISH', 'sw:end', exec)
 end
 
+-- The arguments of each command.
+local SHAPES = {
+  timer = {'kind', 'due', 'delay'},
+  activity = {'name'},
+  fork = {'epoch', 'length', 'window', 'tolerance', 'map', 'body'},
+  finish = {'failed', 'result', 'error', 'cause'},
+  ['end'] = {'status', 'output', 'error', 'cause', 'at'},
+  drop = {'frame'},
+  close = {'epoch'},
+  job = {'child'},
+  maprun = {'epoch', 'uuid', 'window', 'count', 'percentage', 'most', 'body'},
+  endrun = {'epoch', 'status'},
+  keep = {},
+}
+
 -- The commands from ARGV[at] on, by word.
 local function read_commands(at)
-  if at > #ARGV then return {} end
-  local shapes = {
-    timer = {'kind', 'due', 'delay'},
-    activity = {'name'},
-    fork = {'epoch', 'length', 'window', 'tolerance', 'map', 'body'},
-    finish = {'failed', 'result', 'error', 'cause'},
-    ['end'] = {'status', 'output', 'error', 'cause', 'at'},
-    drop = {'frame'},
-    close = {'epoch'},
-    job = {'child'},
-    maprun = {'epoch', 'uuid', 'window', 'count', 'percentage', 'most', 'body'},
-    endrun = {'epoch', 'status'},
-    keep = {},
-  }
   local commands = {}
   while at <= #ARGV do
     local word, c = ARGV[at], {}
-    for i, name in ipairs(shapes[word]) do c[name] = ARGV[at + i] end
+    for i, name in ipairs(SHAPES[word]) do c[name] = ARGV[at + i] end
     commands[word] = commands[word] or {}
     table.insert(commands[word], c)
-    at = at + 1 + #shapes[word]
+    at = at + 1 + #SHAPES[word]
   end
   return commands
 end
@@ -182,6 +185,14 @@ local function arm(exec, frame, epoch, timers, now, listed, heartbeat)
   return listed, heartbeat
 end
 
+-- Adds a field to those to be written, if it has changed.
+local function change(fields, name, value, was)
+  if value ~= (was or '') then
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+end
+
 -- `old` has the frame's prev, tm, hb, fk, aq, ep, del, jb, mr.  `commit` is {'rev', n, 'cid', id, 'own', owner, 'cr', n,
 -- 'cb', n}: what a repetition of the commit is recognised by.
 -- Answers false if the frame is gone afterwards.
@@ -200,12 +211,13 @@ local function apply(at, exec, frame, now, base, old, commit, holder)
     runs = string.sub((string.gsub(',' .. runs, ',' .. c.epoch .. ',', ',', 1)), 2)
   end
   if runs ~= (old.mr or '') then call('HSET', frame_key(exec, frame), 'mr', runs) end
+  local known = {old.tm, forks, old.aq, old.ep, runs, old.jb}
   if commands['end'] then
-    finale(exec, now, commands['end'][1], commit, holder)
+    finale(exec, now, commands['end'][1], commit, holder, known)
     return false
   end
   if commands.finish then
-    finish(exec, frame, now, last, main, commands.finish[1])
+    finish(exec, frame, now, last, main, commands.finish[1], known)
     return false
   end
   local timers, heartbeat, activity, job = old.tm or '', old.hb or '', old.aq or '', old.jb or ''
@@ -232,17 +244,14 @@ local function apply(at, exec, frame, now, base, old, commit, holder)
     if not string.find(',' .. forks, ',' .. c.epoch .. ',', 1, true) then forks = forks .. c.epoch .. ',' end
   end
   local fields = {'body', body, 'ph', phase, 'ep', epoch, 'prev', main, unpack(commit)}
-  local function set(name, value, was)
-    if value ~= (was or '') then fields[#fields + 1] = name; fields[#fields + 1] = value end
-  end
-  set('tm', timers, old.tm)
-  set('hb', heartbeat, old.hb)
-  set('aq', activity, old.aq)
-  set('fk', forks, old.fk)
-  set('jb', job, old.jb)
-  if commands.maprun then set('mr', runs, '') end
-  set('del', '0', old.del or '0')
-  if place > 0 then set('entered', format('%d', base + place)) end
+  change(fields, 'tm', timers, old.tm)
+  change(fields, 'hb', heartbeat, old.hb)
+  change(fields, 'aq', activity, old.aq)
+  change(fields, 'fk', forks, old.fk)
+  change(fields, 'jb', job, old.jb)
+  if commands.maprun then change(fields, 'mr', runs, '') end
+  change(fields, 'del', '0', old.del or '0')
+  if place > 0 then change(fields, 'entered', format('%d', base + place)) end
   call('HSET', frame_key(exec, frame), unpack(fields))
   return true
 end

@@ -7,7 +7,7 @@ local now, consumed, keep = clock(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local key, inbox, member = frame_key(exec, frame), inbox_key(exec, frame), exec .. ':' .. frame
 local stale = {'STALE', 0, now, 0}
 
-local status = call('HGET', P .. 'x:' .. exec, 'st')
+local status = status_of(exec)
 local ended = status ~= 'RUNNING'
 if ended and (not status or frame ~= '') then return stale end
 local f = call('HMGET', ended and P .. 'x:' .. exec or key,

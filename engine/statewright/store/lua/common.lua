@@ -1,13 +1,13 @@
 -- Shared by all verbs.  Keys are named in keys.py; KEYS[1] only says which shard (slot) the call belongs to.
 -- Everything a user wrote is opaque here: it is stored and returned, never parsed.
-local call, match, format, KEYS, ARGV, P, LEASES, TIMERS
+local call, match, format, KEYS, ARGV, P, LEASES, TIMERS, KNOWN, MACHINE
 
 -- The first thing each verb does; nothing is kept from one call to the next.  (While a library is loaded, none of the
 -- globals is there yet.)
 local function enter(keys, argv)
   call, match, format, KEYS, ARGV = redis.call, string.match, string.format, keys, argv
   P = match(keys[1], '^[^}]*}:')
-  LEASES, TIMERS = P .. 'l', P .. 't'
+  LEASES, TIMERS, KNOWN = P .. 'l', P .. 't', nil
 end
 
 -- The server's time in ms, or the one given by a store with a clock of its own.
@@ -58,12 +58,23 @@ local function overdue(exec, frame, epoch, now)
   return over(frame, epoch .. ':timeout') or over(frame, epoch .. ':heartbeat') or over('', '0:execution')
 end
 
-local function running(exec) return call('HGET', P .. 'x:' .. exec, 'st') == 'RUNNING' end
+-- An execution's status; nil if there is none.  Its state machine, which never changes, is remembered during the call.
+local function status_of(exec)
+  local h = call('HMGET', P .. 'x:' .. exec, 'st', 'mn')
+  KNOWN, MACHINE = exec, h[2] or ''
+  return h[1]
+end
+
+local function running(exec) return status_of(exec) == 'RUNNING' end
 
 -- Ready frames wait in a queue of their state machine, so that a worker finds those it serves however many others
 -- there are.  The set `q` names the state machines whose queue is not empty.
 local function queue(machine) return P .. 'q:' .. machine end
-local function machine_of(exec) return call('HGET', P .. 'x:' .. exec, 'mn') or '' end
+
+local function machine_of(exec)
+  if exec ~= KNOWN then status_of(exec) end
+  return MACHINE
+end
 
 local function enqueue(exec, frame, now)
   local machine = machine_of(exec)
