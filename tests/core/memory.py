@@ -125,7 +125,7 @@ class Memory:
                 return self
             frame_id, event = self.next_event()
             frame = self.frames.get(frame_id)
-            if frame is None:
+            if frame is None or self.fenced(frame_id):
                 continue
             event = replace(event, at=self.now, base=len(self.history), entropy=str(next(self.counter)))
             if isinstance(event, Stopped) or getattr(event, "kind", None) is TimerKind.EXECUTION:
@@ -297,14 +297,20 @@ class Memory:
         self.previous[id_] = previous
         self.ready.append((id_, Continue(at=0, entropy="")))
 
+    def fenced(self, frame_id: str) -> bool:
+        """Whether a join around a frame is closed: nothing is heard of it any more."""
+        while frame_id:
+            frame_id, _, place = frame_id.rpartition("/")
+            if not self.joins[frame_id, int(place.partition(".")[0])].open:
+                return True
+        return False
+
     def finish(self, frame: Frame, command: Finish, last: int) -> None:
         """A child ended: the next one starts, or the join closes."""
         parent, _, tail = frame.id.rpartition("/")
         epoch, index = map(int, tail.split("."))
         join = self.joins[parent, epoch]
         del self.frames[frame.id]
-        if not join.open:
-            return
         join.left -= 1
         join.failed += command.failed
         error = StatesError(command.error, command.cause)
