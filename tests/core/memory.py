@@ -114,6 +114,7 @@ class Memory:
         self.calls: dict[str, int] = {}
         self.end: EndExecution | None = None
         self.counter = itertools.count()
+        self.children: list[Memory] = []  # child executions that have ended
 
     def run(self) -> Memory:
         """Go on until the execution ends."""
@@ -274,7 +275,7 @@ class Memory:
         child = Memory(self.definition, None, self.tasks, self.limits, self.most_steps)
         child.execution = replace(self.execution, entry=run.machine, input=payload)
         child.now, child.calls, child.log, child.counter = self.now, self.calls, self.log, self.counter
-        child.run()
+        self.children.append(child.run())
         assert child.end is not None
         return child.now, child.end
 

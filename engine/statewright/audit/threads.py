@@ -70,7 +70,7 @@ AFTER: Final[dict[Stage, dict[str, Stage]]] = {
         "started": Stage.STARTED,
         "schedulefailed": Stage.ANSWERED,
         "startfailed": Stage.ANSWERED,
-        "timedout": Stage.ANSWERED,
+        **_ANSWERS,  # of an activity: where the store has lost that it was taken
     },
     Stage.STARTED: {
         "submitted": Stage.SUBMITTED,
