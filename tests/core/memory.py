@@ -114,6 +114,7 @@ class Memory:
         self.calls: dict[str, int] = {}
         self.end: EndExecution | None = None
         self.counter = itertools.count()
+        self.children: list[Memory] = []  # child executions that have ended
 
     def run(self) -> Memory:
         """Go on until the execution ends."""
@@ -125,7 +126,7 @@ class Memory:
                 return self
             frame_id, event = self.next_event()
             frame = self.frames.get(frame_id)
-            if frame is None:
+            if frame is None or self.fenced(frame_id):
                 continue
             event = replace(event, at=self.now, base=len(self.history), entropy=str(next(self.counter)))
             if isinstance(event, Stopped) or getattr(event, "kind", None) is TimerKind.EXECUTION:
@@ -274,7 +275,7 @@ class Memory:
         child = Memory(self.definition, None, self.tasks, self.limits, self.most_steps)
         child.execution = replace(self.execution, entry=run.machine, input=payload)
         child.now, child.calls, child.log, child.counter = self.now, self.calls, self.log, self.counter
-        child.run()
+        self.children.append(child.run())
         assert child.end is not None
         return child.now, child.end
 
@@ -297,14 +298,20 @@ class Memory:
         self.previous[id_] = previous
         self.ready.append((id_, Continue(at=0, entropy="")))
 
+    def fenced(self, frame_id: str) -> bool:
+        """Whether a join around a frame is closed: nothing is heard of it any more."""
+        while frame_id:
+            frame_id, _, place = frame_id.rpartition("/")
+            if not self.joins[frame_id, int(place.partition(".")[0])].open:
+                return True
+        return False
+
     def finish(self, frame: Frame, command: Finish, last: int) -> None:
         """A child ended: the next one starts, or the join closes."""
         parent, _, tail = frame.id.rpartition("/")
         epoch, index = map(int, tail.split("."))
         join = self.joins[parent, epoch]
         del self.frames[frame.id]
-        if not join.open:
-            return
         join.left -= 1
         join.failed += command.failed
         error = StatesError(command.error, command.cause)

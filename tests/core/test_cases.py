@@ -7,6 +7,7 @@ import pytest
 import yaml
 from msgspec.structs import replace
 
+from statewright.audit import check_history
 from statewright.model import Limits, Phase, Stopped
 from statewright.states import TYPES
 from statewright.step import LEGAL, begin, step
@@ -42,7 +43,7 @@ def test_case(case: dict[str, Any]) -> None:
     shown = [f"{id_}<{previous} {type_}" for id_, previous, _, type_, _ in memory.history]
     assert shown == case.get("history", shown)
     assert len(memory.events) == len(shown)  # every event can be rendered
-    assert [id_ for id_, *_ in memory.history] == list(range(1, len(memory.history) + 1))
+    assert not check_history(memory.history, case["status"])
 
 
 def test_every_legal_reaction_is_taken_by_some_case() -> None:

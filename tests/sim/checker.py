@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
+from statewright.audit import check_history
+from statewright.store.codec import Chain
 from tests.sim.client import Order
 from tests.sim.reference import Event, Trail, differences, trails
 from tests.sim.run import Run
@@ -14,14 +16,6 @@ __all__ = ["violations"]
 
 _STAYS = re.compile(rb"^sw:\{(meta|\d+)\}:(meta$|machines$|m:|d:|x:|h:|p:|k:|u:|e:|runs$)")
 """What may be left when all executions have ended."""
-
-_ENDS = {
-    "SUCCEEDED": "ExecutionSucceeded",
-    "FAILED": "ExecutionFailed",
-    "TIMED_OUT": "ExecutionTimedOut",
-    "ABORTED": "ExecutionAborted",
-}
-
 
 def violations(run: Run) -> list[str]:
     """What is wrong after a run, in words; nothing if all is well.
@@ -33,7 +27,7 @@ def violations(run: Run) -> list[str]:
     if run.stuck:
         return [*wrong, f"stuck: {[name for name, trail in found.items() if trail.status == 'RUNNING']}"]
     for execution, trail in found.items():
-        wrong += [f"{execution}: {each}" for each in _history(trail)]
+        wrong += [f"{execution}: {each}" for each in _history(run, execution, trail)]
     wrong += _left_over(run)
     wrong += _indexes(run, found)
     wrong += _map_runs(run)
@@ -50,17 +44,16 @@ def violations(run: Run) -> list[str]:
     return wrong
 
 
-def _history(trail: Trail) -> Iterator[str]:
-    """Ids are places, so what can be wrong is what an event follows, and what comes first and last."""
-    for place, previous, _, _, _ in trail.events:
-        if not (1 <= previous < place or (place <= 2 and previous == 0)):  # as on AWS
-            yield f"event {place} follows {previous}"
+def _history(run: Run, execution: str, trail: Trail) -> Iterator[str]:
+    """The history is whole, and one that an execution can have."""
     if trail.lost:
         yield f"payloads are not there: {trail.lost}"
+    chain = Chain(execution)
+    for place, record in enumerate(trail.records, 1):
+        if not chain.fits(record):
+            yield f"the chain is broken at event {place}"
     if trail.events:
-        kinds = [kind for _, _, _, kind, _ in trail.events if kind.startswith("Execution")]
-        if kinds != ["ExecutionStarted", _ENDS.get(trail.status, "nothing")]:
-            yield f"it is {trail.status} after {kinds}"
+        yield from map(str, check_history(trail.events, trail.status, slack=round(run.set_back * 1000)))
 
 
 def _left_over(run: Run) -> Iterator[str]:

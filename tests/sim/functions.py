@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,13 +13,14 @@ from tests.sim.keyspace import RedisError, Status
 __all__ = ["Library"]
 
 _ENTRY = b"""
-local text, call, status = ...
+local text, call, status, sha1 = ...
 local functions, loading = {}, true
 local redis = {
   register_function = function(name, body)
     if not loading then error('redis.register_function can only be called on FUNCTION LOAD') end
     functions[name] = body
   end,
+  sha1hex = sha1,
   acl_check_cmd = function() return true end, -- there is one user, who may do everything
 }
 local environment = setmetatable({
@@ -62,7 +64,7 @@ class Library:
         self._table = self._lua.table_from
         body = b"--" + text  # its first line is no Lua; the others keep their numbers
         try:
-            entry = self._lua.execute(_ENTRY, body, self._redis_call, Status)
+            entry = self._lua.execute(_ENTRY, body, self._redis_call, Status, _sha1)
         except Exception as error:
             raise RedisError(f"ERR Error compiling function: {error}") from None
         self._spread, self._packed, self._has = entry
@@ -94,6 +96,10 @@ class Library:
         if type(reply) is list:
             return self._table([self._value(each) if type(each) is list else _scalar(each) for each in reply])
         return self._table({b"ok": bytes(reply)}) if type(reply) is Status else _scalar(reply)
+
+
+def _sha1(text: bytes) -> bytes:
+    return hashlib.sha1(text).hexdigest().encode()
 
 
 def _scalar(reply: Any) -> Any:

@@ -233,6 +233,10 @@ class Keyspace:
         value = self._get(key, List) or []
         return list(value[span(start, stop, len(value))])
 
+    def lindex(self, key: bytes, place: bytes) -> bytes | None:
+        value, index = self._get(key, List) or [], integer(place)
+        return value[index] if -len(value) <= index < len(value) else None
+
     def ltrim(self, key: bytes, start: bytes, stop: bytes) -> Status:
         value = self._get(key, List)
         if value is not None:

@@ -25,9 +25,11 @@ _TIMES = re.compile(r"\b1[67]\d{11}\b|\d{4}-\d\d-\d\dT[\d:.]+Z")
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """What an execution has left in the server; `lost`: payloads it refers to that are not there."""
+    """What an execution has left in the server; `records`: its history as written; `lost`: payloads it refers to that
+    are not there."""
 
     header: dict[bytes, bytes]
+    records: list[bytes]
     events: list[Event]
     lost: list[str]
 
@@ -77,7 +79,7 @@ def _trail(header: dict[bytes, bytes], records: list[bytes], payloads: dict[byte
         return text
 
     resolve(header.get(b"output", b"=")[1:].decode())
-    return Trail(header, codec.decode_events(1, records, resolve), lost)
+    return Trail(header, records, codec.decode_events(1, records, resolve), lost)
 
 
 @dataclass(frozen=True, slots=True)

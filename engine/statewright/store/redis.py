@@ -20,7 +20,7 @@ from statewright.model import Execution, Fork, Frame, Item, LinkKind, Step, Task
 from statewright.store import codec, keys
 from statewright.store.address import Kind
 from statewright.store.bell import Bell
-from statewright.store.codec import Incoming, LostPayloadError, Outgoing, Resolve
+from statewright.store.codec import BrokenRecordError, Incoming, Outgoing, Resolve
 from statewright.store.connection import Resolve as Locate
 from statewright.store.mapruns import MapRuns
 from statewright.store.recent import Recent
@@ -224,7 +224,7 @@ class RedisStore(MapRuns):
         try:
             return await self._made(execution, frame_id, *parts), None
         except Exception as error:
-            if isinstance(error, StatewrightError) and not isinstance(error, LostPayloadError):
+            if isinstance(error, StatewrightError) and not isinstance(error, BrokenRecordError):
                 raise
             return Frame(frame_id, "", "", "", Payload.parse("null")), repr(error)
 

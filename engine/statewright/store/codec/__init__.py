@@ -16,6 +16,7 @@ from statewright.store.codec.frames import (
     first_frame,
     item_calls,
 )
+from statewright.store.codec.integrity import BrokenRecordError, Chain, seal, unseal
 from statewright.store.codec.payloads import OFFLOADED, Incoming, LostPayloadError, Outgoing, Resolve
 from statewright.store.codec.runs import decode_link, decode_map_run, encode_link
 from statewright.store.codec.signals import decode_signal, encode_signal
@@ -23,6 +24,8 @@ from statewright.store.codec.steps import decode_events, encode_commit, encode_s
 
 __all__ = [
     "OFFLOADED",
+    "BrokenRecordError",
+    "Chain",
     "Incoming",
     "LostPayloadError",
     "Outgoing",
@@ -45,4 +48,6 @@ __all__ = [
     "first_frame",
     "item_calls",
     "optional",
+    "seal",
+    "unseal",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from statewright.model import Execution, Fork, Frame, Item, MapRun, Phase, TaskKind, TaskOrder
+from statewright.store.codec.integrity import seal, unseal
 from statewright.store.codec.payloads import Outgoing, Resolve
 from statewright.store.codec.runs import decode_link, encode_link
 from statewright.values import Json, Payload, decode, encode
@@ -89,6 +90,10 @@ _fork = msgspec.msgpack.Decoder(_Fork).decode
 _execution = msgspec.msgpack.Decoder(_Execution).decode
 
 
+def _record(struct: msgspec.Struct) -> bytes:
+    return seal(_pack(struct))
+
+
 def _variables(variables: Mapping[str, Json]) -> str:
     return encode(dict(variables)) if variables else ""
 
@@ -120,7 +125,7 @@ def encode_frame(frame: Frame, out: Outgoing) -> bytes:
             order.submitted,
             order.execution,
         )
-    return _pack(
+    return _record(
         _Frame(
             frame.machine,
             frame.position,
@@ -152,7 +157,7 @@ def decode_frame(
     entered_id: int = 0,
 ) -> Frame:
     """A frame from its body and what is kept beside it; `fork` and `map_run` are used only if the frame has one."""
-    f = _frame(body)
+    f = _frame(unseal(body))
     return Frame(
         id=id,
         machine=f.machine,
@@ -189,7 +194,7 @@ def _order(t: _Task, resolve: Resolve) -> TaskOrder:
 
 def awaited_epochs(body: bytes) -> tuple[int | None, int | None]:
     """Epochs of the fork and of the map run a frame waits for, None where it does not wait for one."""
-    frame = _frame(body)
+    frame = _frame(unseal(body))
     return frame.forked, frame.map_run
 
 
@@ -217,7 +222,7 @@ def first_frame(id: str, fork: Fork, item: Item | None) -> Frame:  # noqa: A002
 
 def encode_fork(fork: Fork, out: Outgoing) -> bytes:
     """A fork without its items."""
-    return _pack(
+    return _record(
         _Fork(
             list(fork.machines),
             fork.position,
@@ -234,7 +239,7 @@ def encode_fork(fork: Fork, out: Outgoing) -> bytes:
 
 def decode_fork(epoch: int, body: bytes, resolve: Resolve) -> Fork:
     """A fork without its items."""
-    f = _fork(body)
+    f = _fork(unseal(body))
     return Fork(
         epoch=epoch,
         machines=tuple(f.machines),
@@ -271,7 +276,7 @@ def item_calls(fork: Fork) -> Iterator[list[str | bytes | int]]:
 def encode_execution(execution: Execution, out: Outgoing) -> bytes:
     """The part of an execution's header that never changes, but for its id and start time."""
     e = execution
-    return _pack(
+    return _record(
         _Execution(
             e.arn,
             e.name,
@@ -291,7 +296,7 @@ def encode_execution(execution: Execution, out: Outgoing) -> bytes:
 
 def decode_execution(id: str, started_at: int, body: bytes, resolve: Resolve) -> Execution:  # noqa: A002
     """An execution from its header."""
-    e = _execution(body)
+    e = _execution(unseal(body))
     return Execution(
         id=id,
         arn=e.arn,

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec.msgpack import Encoder, Ext
 
-from statewright.errors import StatewrightError
+from statewright.store.codec.integrity import BrokenRecordError
 from statewright.values import Payload
 
 __all__ = [
@@ -40,14 +40,14 @@ Resolve: TypeAlias = Callable[[str], str]
 """From what was written for a payload to its JSON text."""
 
 
-class LostPayloadError(StatewrightError):
+class LostPayloadError(BrokenRecordError):
     """A record refers to a payload that the store does not have (it lost data).
 
     Example: ``raise LostPayloadError("01ABC", "e3b0c442")``
     """
 
     def __init__(self, execution: str, content_hash: str) -> None:
-        super().__init__("StoreBroken", f"payload {content_hash} of execution {execution} is not in the store")
+        super().__init__(f"payload {content_hash} of execution {execution} is not in the store")
 
 
 class Outgoing:

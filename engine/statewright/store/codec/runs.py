@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from statewright.model import Link, LinkKind, MapRun
+from statewright.store.codec.integrity import seal, unseal
 from statewright.values import Payload
 
 __all__ = ["decode_link", "decode_map_run", "encode_link", "encode_map_run"]
@@ -50,7 +51,7 @@ def decode_link(text: str) -> Link | None:
 
 def encode_map_run(run: MapRun) -> bytes:
     """A map run as its state ordered it."""
-    return _pack(
+    record = _pack(
         _MapRun(
             run.arn,
             run.machine,
@@ -69,11 +70,13 @@ def encode_map_run(run: MapRun) -> bytes:
             run.result_bytes,
         )
     )
+    return seal(record)
+
 
 
 def decode_map_run(epoch: int, body: bytes) -> MapRun:
     """A map run as its state ordered it."""
-    r = _map_run(body)
+    r = _map_run(unseal(body))
     return MapRun(
         epoch=epoch,
         arn=r.arn,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from statewright.model import TimerKind
+from statewright.store.codec.integrity import seal, unseal
 from statewright.store.codec.payloads import Outgoing, Resolve
 from statewright.store.records import Signal
 
@@ -30,7 +31,7 @@ def encode_signal(signal: Signal, out: Outgoing) -> bytes:
     """An inbox entry that carries more than the scripts can write themselves."""
     s = signal
     output = None if s.output is None else out.text(s.output)
-    return b"S" + _pack(_Signal(s.kind, s.epoch, s.timer, output, s.error, s.cause, s.failed, s.worker))
+    return b"S" + seal(_pack(_Signal(s.kind, s.epoch, s.timer, output, s.error, s.cause, s.failed, s.worker)))
 
 
 def decode_signal(entry: bytes, resolve: Resolve) -> Signal:
@@ -38,7 +39,7 @@ def decode_signal(entry: bytes, resolve: Resolve) -> Signal:
     ``K<epoch>:<worker>``."""
     kind, rest = entry[:1], entry[1:]
     if kind == b"S":
-        s = _signal(rest)
+        s = _signal(unseal(rest))
         timer = TimerKind(s.timer) if s.timer else None
         output = None if s.output is None else resolve(s.output)
         return Signal(s.kind, s.epoch, timer, output, s.error, s.cause, s.failed, s.worker)

@@ -32,11 +32,12 @@ __all__ = ["decode_events", "encode_commit", "encode_step", "optional"]
 def decode_events(
     first: int, records: Sequence[bytes], resolve: Resolve
 ) -> list[tuple[int, int, int, str, dict[str, Any] | None]]:
-    """History records, ``<previous>,<ms>,<msgpack>``, from id `first` on, as (id, previous, ms, type, details)."""
+    """History records, ``<previous>,<ms>,<chain>,<msgpack>``, from id `first` on, as (id, previous, ms, type, details);
+    the chain is not looked at (see `Chain`)."""
     unpack = msgspec.msgpack.Decoder(tuple[str, dict[str, Any] | None], ext_hook=detail_hook(resolve)).decode
     events = []
     for id_, record in enumerate(records, first):
-        previous, at, body = record.split(b",", 2)
+        previous, at, _, body = record.split(b",", 3)
         kind, details = unpack(body)
         events.append((id_, int(previous), int(at), kind, details))
     return events

@@ -38,20 +38,29 @@ local function joined(exec, parent, epoch, prev, now)
   ready(exec, parent, now)
 end
 
+-- The last of the records that are appended together carries the chain: a digest of the one before it, and of all
+-- records since (codec/chain.py).
+local function linked(exec, key, base, records)
+  local before = base > 0 and match(call('LINDEX', key, -1), '^%d+,%d+,(%x+),') or exec
+  local link = string.sub(redis.sha1hex(before .. table.concat(records)), 1, 8)
+  records[#records] = string.gsub(records[#records], ',,', ',' .. link .. ',', 1)
+  return unpack(records)
+end
+
 -- Appends events.  An event follows the frame's last one that is not a side event, unless it says otherwise; its
 -- first argument is 's' for a side event, then the event id it follows and '@' with the time it happened, if given.
 -- Answers the ids of the last event and of the last one that is not a side event.
 local function append(exec, at, count, base, prev, now)
-  local last, main, records = prev, prev, {}
+  local key, last, main, records = P .. 'h:' .. exec, prev, prev, {}
   for i = 1, count do
     local side, follows, time = '', '', ''
     if ARGV[at] ~= '' then side, follows, time = match(ARGV[at], '^(s?)(%d*)@?(%d*)$') end
     time = time ~= '' and math.min(tonumber(time), now) or now
-    records[#records + 1] = format('%d,%d,', follows ~= '' and follows or main, time) .. ARGV[at + 1]
+    records[#records + 1] = format('%d,%d,,', follows ~= '' and follows or main, time) .. ARGV[at + 1]
     last, at = base + i, at + 2
     if side == '' then main = last end
     if #records == 500 or i == count then
-      call('RPUSH', P .. 'h:' .. exec, unpack(records))
+      call('RPUSH', key, linked(exec, key, base + i - #records, records))
       records = {}
     end
   end
