@@ -57,7 +57,7 @@ def _history(run: Run, execution: str, trail: Trail) -> Iterator[str]:
 
 
 def _left_over(run: Run) -> Iterator[str]:
-    for key in run.world.server.space.keys:
+    for key in run.left:
         if not _STAYS.match(key):
             yield f"left over: {key.decode()}"
 
@@ -65,7 +65,7 @@ def _left_over(run: Run) -> Iterator[str]:
 def _indexes(run: Run, found: dict[str, Trail]) -> Iterator[str]:
     """Every execution is listed once, under its status; child executions only under their map run."""
     listed: Counter[tuple[str, str]] = Counter()
-    for key, value in run.world.server.space.keys.items():
+    for key, value in run.left.items():
         if b"}:e::" in key:
             listed.update((member.decode(), key.rpartition(b":")[2].decode()) for member in value)
     there = Counter((name, trail.status) for name, trail in found.items() if not trail.header.get(b"ix"))
@@ -74,7 +74,7 @@ def _indexes(run: Run, found: dict[str, Trail]) -> Iterator[str]:
 
 
 def _map_runs(run: Run) -> Iterator[str]:
-    for key, counts in run.world.server.space.keys.items():
+    for key, counts in run.left.items():
         if b"}:u:" in key and counts[b"st"] == b"SUCCEEDED":
             numbers = {name: int(counts.get(name, 0)) for name in (b"running", b"read", b"next", b"i:SUCCEEDED")}
             ended = sum(int(number) for name, number in counts.items() if name.startswith(b"x:"))

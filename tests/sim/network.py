@@ -84,17 +84,17 @@ class Link(asyncio.Transport):
                 self.commands.append(command)
         return self.commands.popleft() if self.commands else None
 
-    def reply(self, server: Server, command: list[bytes], refused: RedisError | None) -> Any:
-        """Have the server execute a command, or refuse it, and send what it answers; the answer."""
+    def reply(self, server: Server, command: list[bytes], refused: RedisError | None) -> bytes:
+        """Have the server execute a command, or refuse it, and send what it answers; that."""
         name = command[0].upper()
         if name == b"SUBSCRIBE" and refused is None:
             if not self.lost:
                 self.channels.update(command[1:])
-            answer: Any = [b"subscribe", command[1], len(self.channels)]
+            answer = encode([b"subscribe", command[1], len(self.channels)])
         else:
-            answer = server.execute(command) if refused is None else refused
+            answer = server.answer(command) if refused is None else encode(refused)
         if not self.lost:
-            self.down.append(encode(answer))
+            self.down.append(answer)
         return answer
 
     def push(self, channel: bytes, message: bytes) -> None:

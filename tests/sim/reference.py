@@ -61,7 +61,7 @@ def _plain(text: str) -> str:
 
 def trails(run: Run) -> dict[str, Trail]:
     """What there is of each execution, by id."""
-    space, found = run.world.server.space.keys, {}
+    space, found = run.left, {}
     for key, header in space.items():
         shard, x, execution = key.partition(b":x:")
         if x:

@@ -31,6 +31,9 @@ _PATIENCE = 1200.0
 
 _MOST_STEPS = 60_000
 
+_BUSY = [b"EXISTS", *[b"sw:{%d}:%b" % (shard, name) for shard in range(site.SHARDS) for name in (b"n", b"q", b"l")]]
+"""Something is left to be done as long as there is one of these keys."""
+
 _REPEAT = 60.0
 """Virtual seconds after which clients of a store that has lost something do what they did once more."""
 
@@ -57,7 +60,7 @@ class Run:
     orders: list[Order] = field(default_factory=list)
     workers: list[SimLoop] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
-    earlier: dict[bytes, Any] = field(default_factory=dict)
+    earlier: Any = None
     rolled_back: bool = False
     set_back: float = 0.0
     stuck: bool = False
@@ -65,6 +68,7 @@ class Run:
     _hired: int = 0
     _registry: Registry = field(init=False)
     client: Client = field(init=False)
+    left: dict[bytes, Any] = field(default_factory=dict)
     _saved_at: int = 0
 
     def carry_out(self) -> Run:
@@ -93,6 +97,7 @@ class Run:
             for loop in list(world.loops):
                 self.problems += loop.problems
                 loop.kill()
+        self.left = world.server.space.but(b"sw:{meta}")
         return self
 
     # -- the two phases -----------------------------------------------------------------------------------------------
@@ -121,12 +126,9 @@ class Run:
 
     def _over(self) -> bool:
         """Whether everything has ended, and nothing is left to be done about it."""
-        space = self.world.server.space.keys
-        for key, header in space.items():
-            if b":x:" in key and header[b"st"] == b"RUNNING":
-                return False
-            if key.endswith((b"}:n", b"}:q", b"}:l")):
-                return False
+        server = self.world.server
+        if server.execute(_BUSY) or server.space.some(b":x:", b"st", b"RUNNING"):
+            return False
         return all(order.acknowledged for order in self.orders)
 
     # -- processes ----------------------------------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import hiredis
 
-from tests.sim.server import Server, encode
+from tests.sim.server import Libraries, Server, encode
 
 __all__ = ["serving"]
 
@@ -21,7 +20,7 @@ class _Service:
     """Connections to one server."""
 
     def __init__(self) -> None:
-        self._server = Server(lambda: time.time_ns() // 1000, random.Random(1))
+        self._server = Server(lambda: time.time_ns() // 1000, libraries=Libraries())
         self._channels: dict[asyncio.StreamWriter, set[bytes]] = {}
 
     async def connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -47,13 +46,13 @@ class _Service:
             self._channels[writer].update(command[1:])
             count = len(self._channels[writer])
             return b"".join(encode([b"subscribe", channel, count]) for channel in command[1:])
-        answer = self._server.execute(command)
+        answer = self._server.answer(command)
         for channel, message in self._server.published:
             for other, channels in self._channels.items():
                 if channel in channels:
                     other.write(encode([b"message", channel, message]))
         self._server.published.clear()
-        return encode(answer)
+        return answer
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from statewright.store.address import Address
 from statewright.store.connection import Connection
 from statewright.store.records import MachineRecord
 from statewright.store.scripts import LIBRARY
+from tests.sim.keyspace import making
 from tests.sim.loop import SimLoop
 from tests.sim.server import Server
 from tests.sim.workloads import WORKLOADS, Workload
@@ -89,10 +90,15 @@ def deposited() -> dict[bytes, Any]:
     while not done and not loop.problems:
         assert world.step()
     loop.kill()
-    return world.server.space.copy()
+    return world.server.space.keys
 
 
 def deposit(server: Server) -> None:
     """Put what is deployed into a server."""
-    server.space.restore(deposited())
+    libraries = server.libraries
+    if libraries.deposited is None:
+        for command in making(deposited()):
+            server.execute(command)
+        libraries.deposited = server.space.copy()
+    server.space.restore(libraries.deposited)
     server.execute(_LOAD)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from statewright.drive import callbacks, clock, session, starting, worker
 from statewright.store import cluster, connection, opening, redis, scripts
 from tests.sim.world import EPOCH, World
 
 __all__ = ["SOURCES", "simulated_sources"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 SOURCES: dict[str, tuple[Any, ...]] = {
     "time": (clock, session, starting, redis),
@@ -44,14 +48,31 @@ class _Sources:
         return self._chance.uniform(low, high)
 
 
+class _Threads(Executor):
+    """Stands for the threads of a worker: there is one thread in a simulation, so a call is made at once."""
+
+    def __init__(self, size: int) -> None:
+        pass
+
+    def submit(self, fn: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+        """Call `fn`."""
+        future: Future[R] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:
+            future.set_exception(error)
+        return future
+
+
 @contextmanager
 def simulated_sources(world: World) -> Iterator[None]:
     """For the length of the block, time and chance of the engine are those of `world`."""
     replacement = _Sources(world)
     originals = [(module, name, getattr(module, name)) for name, modules in SOURCES.items() for module in modules]
+    originals.append((worker, "Threads", worker.Threads))
     try:
         for module, name, _ in originals:
-            setattr(module, name, replacement)
+            setattr(module, name, _Threads if name == "Threads" else replacement)
         yield
     finally:
         for module, name, original in originals:

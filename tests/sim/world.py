@@ -11,11 +11,15 @@ from typing import Any
 from tests.sim.keyspace import RedisError
 from tests.sim.loop import SimLoop
 from tests.sim.network import Link
-from tests.sim.server import Libraries, Server
+from tests.sim.server import Libraries, Server, decode
 
 __all__ = ["EPOCH", "World"]
 
-_OUTCOMES = (b"OK", b"DUP", b"STALE", b"BASE", b"NEED", b"CLOCK", b"EXISTS", b"CLOSED", b"MISSING")
+_OUTCOMES = {
+    b"$%d\r\n%b" % (len(name), name): name.decode()
+    for name in (b"OK", b"DUP", b"STALE", b"BASE", b"NEED", b"CLOCK", b"EXISTS", b"CLOSED", b"MISSING")
+}
+"""What answers of scripts begin with, as it is sent."""
 
 EPOCH = 1_700_000_000
 """What the server's clock shows at virtual time 0, s."""
@@ -42,7 +46,7 @@ class World:
         self.chance = random.Random(seed)
         self.now = 1.0
         self.clock_skew = 0.0
-        self.server = Server(self.micros, random.Random(seed), libraries)
+        self.server = Server(self.micros, self.chance.randrange(1, 1 << 31), libraries)
         self.loops: list[SimLoop] = []
         self.links: list[Link] = []
         self.steps = 0
@@ -175,14 +179,14 @@ class World:
         while (several or not count) and (command := link.receive()) is not None:
             count += 1
             refused = self.refusals.pop() if self.refusals and command[0] == b"FCALL" else None
-            answer = link.reply(self.server, command, refused)
+            reply = link.reply(self.server, command, refused)
             if self.record is not None and refused is None and command[0] != b"SUBSCRIBE":
-                self.record.append((command, answer))
+                self.record.append((command, decode(reply)))
             if self.trace is not None:
-                self.note(_account(link, command, answer))
-            if type(answer) is list and answer and answer[0] in _OUTCOMES:
-                self.answered[answer[0].decode()] += 1
-                if answer[0] == b"STALE" and not link.lost and command[1].endswith(b"_commit"):
+                self.note(_account(link, command, decode(reply)))
+            if reply[:1] == b"*" and (outcome := _OUTCOMES.get(reply[4 : reply.find(b"\r\n", 8)])):
+                self.answered[outcome] += 1
+                if outcome == "STALE" and not link.lost and command[1].endswith(b"_commit"):
                     self.refused.append(link.loop.name)
             if self.server.published:
                 for channel, message in self.server.published:
