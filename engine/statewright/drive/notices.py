@@ -97,14 +97,17 @@ class Notices:
     async def _answer(self, child: str) -> None:
         description = await self._session.store.describe(child)
         link = None if description is None else description.execution.link
-        if description is not None and link is not None:
+        if description is not None and link is not None and description.status != "RUNNING":
+            # (What ended runs again if the store was rolled back meanwhile; there will be another notice.)
             answer = Signal("answer", epoch=link.epoch, **outcome(description))
             await self._session.store.signal(link.execution, link.frame_id, answer)
 
     async def _check(self, child: str) -> None:
         description = await self._session.store.describe(child)
         link = None if description is None else description.execution.link
-        if link is not None and not await self._session.store.waits_for_task(link.execution, link.frame_id, link.epoch):
+        if link is None:
+            return
+        if await self._session.store.task_state(link.execution, link.frame_id, link.epoch) == "over":
             await self._stop(child)
 
     async def _stop(self, execution: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from statewright.model import Execution, Frame, Step, TaskOrder, TimerKind
 
@@ -23,6 +23,7 @@ __all__ = [
     "Signal",
     "Signalled",
     "TaskOffer",
+    "TaskState",
 ]
 
 
@@ -57,6 +58,7 @@ class Commit:
         consumed: how many entries of the frame's inbox this step used up.
         keep_ms: keep the lease for so long (ms), KEEP: as it is; 0 releases the frame.
         requeue: with keep_ms 0: put the frame into the ready queue (for any worker).
+        follows: the commit id of the step before this one, if the same holder took it since its claim.
     """
 
     execution: str
@@ -69,6 +71,7 @@ class Commit:
     consumed: int = 0
     keep_ms: int = 0
     requeue: bool = False
+    follows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,10 @@ class TaskOffer:
     frame_id: str
     epoch: int
     order: TaskOrder
+
+
+TaskState: TypeAlias = Literal["open", "answered", "over", "ahead"]
+"""See `Store.task_state`."""
 
 
 @dataclass(frozen=True, slots=True)

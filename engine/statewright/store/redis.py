@@ -127,6 +127,7 @@ class RedisStore(MapRuns):
         ]
         fork = next((each for each in commit.step.commands if isinstance(each, Fork) and each.items), None)
         head += ["", 0] if fork is None else [fork.epoch, len(fork.items) + len(fork.keys)]
+        head.append(commit.follows)
         step, out = codec.encode_commit(commit.step)
         if out.texts:
             arguments = [*head, *out.arguments(self._stored_of(commit.execution, out)), *step]

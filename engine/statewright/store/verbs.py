@@ -26,6 +26,7 @@ from statewright.store.records import (
     Signal,
     Signalled,
     TaskOffer,
+    TaskState,
 )
 
 __all__ = ["Store"]
@@ -119,8 +120,10 @@ class Store(Protocol):
     async def fork(self, execution: str, frame_id: str, epoch: int) -> Fork | None:
         """The fork record of a frame's children (without its items); may be cached: it never changes."""
 
-    async def waits_for_task(self, execution: str, frame_id: str, epoch: int) -> bool:
-        """Whether a frame waits for the task it ordered at this epoch."""
+    async def task_state(self, execution: str, frame_id: str, epoch: int) -> TaskState:
+        """What became of the task that a frame ordered at this epoch: it is waited for ("open"), its answer is not used
+        yet ("answered"), it is not waited for any more ("over"), or the frame has not come so far ("ahead": the store
+        was rolled back, and the frame will order it again)."""
 
     async def map_run(self, execution: str, frame_id: str, epoch: int) -> MapRun | None:
         """A map run as its state ordered it; may be cached: it never changes."""
