@@ -153,6 +153,10 @@ class Keyspace:
         """KEYS; patterns as `fnmatch` has them, in which a brace stands for itself."""
         return [key for key in self.keys if fnmatchcase(key, pattern)]
 
+    def scan(self, cursor: bytes, *options: bytes) -> list[Any]:
+        """SCAN, always to the end at once."""
+        return [b"0", self.keys_(options[options.index(b"MATCH") + 1])]
+
     def flushall(self) -> Status:
         self.keys.clear()
         return OK
@@ -268,6 +272,9 @@ class Keyspace:
     def srem(self, key: bytes, *members: bytes) -> int:
         return self._drop(key, members, Set)
 
+    def scard(self, key: bytes) -> int:
+        return len(self._get(key, Set) or ())
+
     def smembers(self, key: bytes) -> list[bytes]:
         return list(self._get(key, Set) or ())
 
@@ -291,6 +298,9 @@ class Keyspace:
 
     def zrem(self, key: bytes, *members: bytes) -> int:
         return self._drop(key, members, ZSet)
+
+    def zcard(self, key: bytes) -> int:
+        return len(self._get(key, ZSet) or ())
 
     def zscore(self, key: bytes, member: bytes) -> bytes | None:
         score = (self._get(key, ZSet) or {}).get(member)

@@ -85,7 +85,7 @@ class Notices:
     async def _obey(self, notice: str) -> None:
         kind, rest = notice[0], notice[1:]
         if kind == "E":
-            await self._answer(rest)
+            await self.answer(rest)
         elif kind == "C":
             await self._check(rest)
         elif kind == "A":
@@ -94,7 +94,8 @@ class Notices:
         else:
             _log.error("unknown notice %r", notice)
 
-    async def _answer(self, child: str) -> None:
+    async def answer(self, child: str) -> None:
+        """Answer the task that waits for an execution, if that has ended."""
         description = await self._session.store.describe(child)
         link = None if description is None else description.execution.link
         if description is not None and link is not None and description.status != "RUNNING":

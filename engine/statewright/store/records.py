@@ -18,6 +18,7 @@ __all__ = [
     "Description",
     "HistoryPage",
     "Lease",
+    "OpenTask",
     "MachineRecord",
     "MapRunCounts",
     "Signal",
@@ -172,6 +173,17 @@ class TaskOffer:
     frame_id: str
     epoch: int
     order: TaskOrder
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """A parked frame whose task waits for an answer that the store alone cannot judge: whether a handler is due, or how
+    the nested execution `child` ("": none) stands."""
+
+    execution: str
+    frame: Frame
+    revision: int
+    child: str
 
 
 TaskState: TypeAlias = Literal["open", "answered", "over", "ahead"]
