@@ -14,7 +14,7 @@ from tests.sim.run import Run
 
 __all__ = ["violations"]
 
-_STAYS = re.compile(rb"^sw:\{(meta|\d+)\}:(meta$|machines$|m:|d:|x:|h:|p:|k:|u:|e:|runs$)")
+_STAYS = re.compile(rb"^sw:\{(meta|\d+)\}:(meta$|machines$|m:|d:|x:|h:|p:|k:|u:|e:|runs$|s$|sweep$|w$|incidents$)")
 """What may be left when all executions have ended."""
 
 def violations(run: Run) -> list[str]:
@@ -29,6 +29,7 @@ def violations(run: Run) -> list[str]:
     for execution, trail in found.items():
         wrong += [f"{execution}: {each}" for each in _history(run, execution, trail)]
     wrong += _left_over(run)
+    wrong += _repairs(run)
     wrong += _indexes(run, found)
     wrong += _map_runs(run)
     for order in run.orders:
@@ -60,6 +61,13 @@ def _left_over(run: Run) -> Iterator[str]:
     for key in run.left:
         if not _STAYS.match(key):
             yield f"left over: {key.decode()}"
+
+
+def _repairs(run: Run) -> Iterator[str]:
+    """A sweep finds nothing to put right, unless the store has lost something."""
+    for key, counts in run.world.server.space.keys.items():
+        if key.endswith(b"}:s") and not run.rolled_back:
+            yield f"repaired, though nothing was lost: {dict(counts)}"
 
 
 def _indexes(run: Run, found: dict[str, Trail]) -> Iterator[str]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.sim.keyspace import RedisError
+from tests.sim.site import SHARDS
 
 if TYPE_CHECKING:
     from tests.sim.run import Run
@@ -49,6 +50,21 @@ def _roll_back(run: Run) -> None:
     _restart(run)
 
 
+def _roll_back_a_shard(run: Run) -> None:
+    """F8 in a Cluster: one primary fails over to a replica that lacks what came last; the other shards lose nothing."""
+    prefix = b"sw:{%d}:" % run.world.chance.randrange(SHARDS)
+    keys = {name: value for name, value in run.world.server.space.keys.items() if not name.startswith(prefix)}
+    keys |= {name: value for name, value in run.earlier.items() if name.startswith(prefix)}
+    run.world.server.space.restore(keys)
+    run.rolled_back = True
+    _restart(run)
+
+
+def _sweep(run: Run) -> None:
+    """F19: somebody has a worker go through all keys, in the middle of everything."""
+    run.sweep(run.any_worker())
+
+
 def _refuse(message: str) -> Callable[[Run], None]:
     """F12: the next calls are refused; often it is a single one, so that calls on one connection change their order."""
 
@@ -84,6 +100,8 @@ INJECT: dict[str, Callable[[Run], None]] = {
     "cut": _cut,
     "restart": _restart,
     "roll back": _roll_back,
+    "roll back a shard": _roll_back_a_shard,
+    "sweep": _sweep,
     "busy": _refuse("BUSY the server is busy"),
     "out of memory": _refuse("OOM command not allowed when used memory > 'maxmemory'."),
     "read only": _refuse("READONLY You can't write against a read only replica."),

@@ -9,7 +9,7 @@ from typing import Final
 from statewright.values import Json
 from tests.sim.workloads import WORKLOADS, Workload
 
-__all__ = ["FAULTS", "ROLL_BACK", "Plan", "plan_of"]
+__all__ = ["FAULTS", "ROLL_BACK", "ROLL_BACK_A_SHARD", "Plan", "plan_of"]
 
 FAULTS: Final = {
     "crash": 4,
@@ -22,12 +22,15 @@ FAULTS: Final = {
     "flush functions": 1,
     "clock forward": 1,
     "clock back": 1,
+    "sweep": 1,
 }
 """Kinds of faults that the engine has to survive, by how often they are drawn (see `faults`)."""
 
 ROLL_BACK: Final = "roll back"
-"""One it does not survive yet: a worker does not notice that the store has lost something, and may go on with what it
-was told before (F8; `test_roll_back`)."""
+"""The store loses what came last (F8)."""
+
+ROLL_BACK_A_SHARD: Final = "roll back a shard"
+"""One shard does, as in a Cluster; what its executions have told others, or have been told, is not lost."""
 
 _LIKELY_STEPS: Final = 120
 """Faults fall into the first so many steps of a run, where most of it happens."""
@@ -56,7 +59,7 @@ class Plan:
         """Nothing happens by which a worker could lose a lease, nor does anything end before its time."""
         kinds = {kind for _, kind in self.faults}
         calm = all(workload.determined and workload.ordered and not workload.answered for workload, _ in self.orders)
-        return calm and not self.late and kinds <= {"cut", "flush functions"}
+        return calm and not self.late and kinds <= {"cut", "flush functions", "sweep"}
 
     def input(self, number: int) -> Json:
         """The input of an order."""
@@ -78,7 +81,7 @@ def plan_of(seed: int, *, roll_back: bool = False) -> Plan:
     chosen = chance.sample(WORKLOADS, chance.choice((1, 1, 2)))
     count = chance.choice((0, 1, 1, 2, 2, 3))
     kinds = chance.choices(list(FAULTS), list(FAULTS.values()), k=count)
-    kinds += [ROLL_BACK] * roll_back
+    kinds += [chance.choice((ROLL_BACK, ROLL_BACK_A_SHARD))] * roll_back
     steps = sorted(chance.randrange(1, _LIKELY_STEPS * len(chosen)) for _ in kinds)
     return Plan(
         seed,

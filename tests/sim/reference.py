@@ -125,13 +125,13 @@ def differences(run: Run, found: dict[str, Trail]) -> Iterator[str]:
         name, workload = order.execution.name, order.workload
         expected = _reference(workload.name, run.plan.orders[number][1])
         allowed.update(expected.effects)
+        if not workload.determined:
+            racing.add(_plain(name))
         trail = found.get(order.execution.id)
         if trail is None:
             if not run.rolled_back:
                 yield f"{name}: started, but not there"
             continue
-        if not workload.determined:
-            racing.add(_plain(name))
         if not workload.determined or (run.rolled_back and workload.answered):
             continue
         wanted.update(expected.effects)

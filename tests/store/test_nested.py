@@ -36,7 +36,7 @@ async def test_notices_of_a_nested_execution(stores: Stores) -> None:
     assert await start_nested(run, id_) == "OK"
     assert await start_nested(run, id_) == "DUP"
     assert await run.store.notices(shard, 9) == (f"C{id_}",)
-    assert await run.store.waits_for_task("E1", "", 1)
+    assert await run.store.task_state("E1", "", 1) == "open"
     await run.store.settle(shard, f"C{id_}")
     child = Scene(run.store, id_, "n", counter=scene.counter)
     await child.commit(revision=1, phase=Phase.DONE, commands=(END,), history=events("Done"))
@@ -51,7 +51,7 @@ async def test_what_is_not_waited_for_any_more_is_checked(stores: Stores, ending
     else:
         await scene.commit(phase=Phase.DONE, commands=(END,), history=events("Done"))
     assert await run.notices() == [f"C{id_}"]
-    assert not await run.store.waits_for_task("E1", "", 1)
+    assert await run.store.task_state("E1", "", 1) == "over"
 
 
 async def test_an_answered_task_leaves_its_execution_alone(stores: Stores) -> None:

@@ -85,7 +85,7 @@ class Notices:
     async def _obey(self, notice: str) -> None:
         kind, rest = notice[0], notice[1:]
         if kind == "E":
-            await self._answer(rest)
+            await self.answer(rest)
         elif kind == "C":
             await self._check(rest)
         elif kind == "A":
@@ -94,17 +94,21 @@ class Notices:
         else:
             _log.error("unknown notice %r", notice)
 
-    async def _answer(self, child: str) -> None:
+    async def answer(self, child: str) -> None:
+        """Answer the task that waits for an execution, if that has ended."""
         description = await self._session.store.describe(child)
         link = None if description is None else description.execution.link
-        if description is not None and link is not None:
+        if description is not None and link is not None and description.status != "RUNNING":
+            # (What ended runs again if the store was rolled back meanwhile; there will be another notice.)
             answer = Signal("answer", epoch=link.epoch, **outcome(description))
             await self._session.store.signal(link.execution, link.frame_id, answer)
 
     async def _check(self, child: str) -> None:
         description = await self._session.store.describe(child)
         link = None if description is None else description.execution.link
-        if link is not None and not await self._session.store.waits_for_task(link.execution, link.frame_id, link.epoch):
+        if link is None:
+            return
+        if await self._session.store.task_state(link.execution, link.frame_id, link.epoch) == "over":
             await self._stop(child)
 
     async def _stop(self, execution: str) -> None:

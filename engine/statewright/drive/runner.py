@@ -82,6 +82,7 @@ class Runner:
         self._mail = Mailbox(claimed.inbox)
         self._sign = partial(session.tokens.sign, claimed.execution)
         self._window: deque[_Sent] = deque()
+        self._last = ""  # id of the commit sent last
         self._unsaved = Unsaved(0)
         self._leaving = False
         self._lost = False
@@ -292,7 +293,7 @@ class Runner:
             await self._commit(Step(self.frame), stay=True)
         while True:
             await self._settle()
-            before = (self.frame, self.revision, self._mail.copy(), self._leaving)
+            before = (self.frame, self.revision, self._mail.copy(), self._leaving, self._last)
             claimed = self.claimed
             taken = self._step(replace(event, base=self._base))
             sent = self._prepare(taken)
@@ -300,7 +301,7 @@ class Runner:
             if committed.outcome != "BASE":
                 self._acknowledged(sent, committed)
                 return taken
-            self.frame, self.revision, self._mail, self._leaving = before
+            self.frame, self.revision, self._mail, self._leaving, self._last = before
             self._base = committed.base
             if self.claimed is not claimed:  # mail came meanwhile
                 self.deliver(self.claimed)
@@ -354,7 +355,9 @@ class Runner:
             consumed=self._mail.tell(self.revision + 1),
             keep_ms=self._lease() if stays else 0,
             requeue=goes_on and not stays,
+            follows=self._last,
         )
+        self._last = commit.commit_id
         self.revision += 1
         self._base += len(taken.history)
         return _Sent(taken, commit, session.monotonic())

@@ -21,6 +21,7 @@ from statewright.drive.notices import Notices
 from statewright.drive.programs import Programs
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
+from statewright.drive.sweep import Sweeper
 from statewright.drive.threads import Threads
 from statewright.errors import StatewrightError
 from statewright.items import Objects
@@ -110,6 +111,7 @@ class Worker:
         self._feeder = Feeder(self)
         self.session.feed = self._feeder.feed
         self._notices = Notices(self.session)
+        self.sweeper = Sweeper(self.session, self._notices)
         self._doorbell = doorbell or Doorbell(store)
         self._machines = tuple(machines)
         self._room = concurrency * _FRAMES_PER_HANDLER
@@ -127,7 +129,8 @@ class Worker:
         """Work until `stop` is called."""
         session = self.session
         virtual = isinstance(session.clock, VirtualClock)
-        keeper = None if virtual else asyncio.get_running_loop().create_task(leases.keep(session, self._all))
+        spawn = asyncio.get_running_loop().create_task
+        keepers = [] if virtual else [spawn(leases.keep(session, self._all)), spawn(self.sweeper.keep())]
         self._running = True
         self._loop_ended.clear()
         self._loop_task = asyncio.current_task()
@@ -142,7 +145,7 @@ class Worker:
             self._running = False
             session.looking()
             self._loop_ended.set()
-            if keeper is not None:
+            for keeper in keepers:
                 keeper.cancel()
 
     async def stop(self, grace: float = 10.0) -> None:
@@ -170,6 +173,7 @@ class Worker:
             except (TimeoutError, StatewrightError) as error:
                 _log.warning("frame not given back, its lease will lapse: %s", error or "no reply")
         await self._notices.stop()
+        await self.sweeper.stop()
         self._feeder.close()
         self._threads.shutdown()
 

@@ -3,6 +3,7 @@
     sw:{meta}:meta                     hash: schema, store id, shards, secret
     sw:{meta}:machines, :m:<name>      set of names; hash per state machine
     sw:{meta}:d:<hash>                 definition text
+    sw:{meta}:sweep                    hash: how far the workers have come in going through all keys
     sw:{7}:x:<exec>                    header hash: execution, status, result
     sw:{7}:h:<exec>                    history list; the id of an event is its place
     sw:{7}:p:<exec>                    hash of the payloads of 2 KiB and more: text by SHA-256; as long as the execution
@@ -17,6 +18,7 @@
     sw:{7}:l, :t                       zsets: leases (deadline), timers (due)
     sw:{7}:q:<machine>                 zset of ready frames (since), by state machine
     sw:{7}:q                           set of the state machines that have ready frames
+    sw:{7}:s                           hash: how often a sweep has put something right, by what it was
     sw:{7}:a:<activity>                zset of waiting activity tasks (since)
     sw:{7}:-                           never there (see `guard`)
     sw:{7}:e:<machine>:<status>        zset of executions (start time); <machine> empty: of all machines; child
@@ -39,6 +41,7 @@ SCHEMA = 1
 
 META = "sw:{meta}:meta"
 MACHINES = "sw:{meta}:machines"
+SWEEP = "sw:{meta}:sweep"
 BELL = "sw:bell"
 """Channel: a frame became ready in the shard named by the message."""
 END = "sw:end"

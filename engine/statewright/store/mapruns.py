@@ -9,7 +9,7 @@ from statewright.model import MapRun
 from statewright.store import codec, keys
 from statewright.store.reading import Reading
 from statewright.store.recent import Recent
-from statewright.store.records import ChildEnd, MapRunCounts
+from statewright.store.records import ChildEnd, MapRunCounts, TaskState
 from statewright.store.scripts import Argument
 
 __all__ = ["MapRuns"]
@@ -151,6 +151,17 @@ class MapRuns(Reading):
         """See `Store.open_children`."""
         found = await self._scripts.call("SRANDMEMBER", self._run_key(execution, frame_id, epoch, "o"), count)
         return tuple(child.decode() for child in found)
+
+    async def task_state(self, execution: str, frame_id: str, epoch: int) -> TaskState:
+        """See `Store.task_state`."""
+        state: TaskState = (await self._task_state(execution, frame_id, epoch, ""))[0]
+        return state
+
+    async def _task_state(self, execution: str, frame_id: str, epoch: int, notice: str) -> tuple[TaskState, bool]:
+        """The state of a task, and whether a notice waits in its shard."""
+        arguments: list[Argument] = [execution, frame_id, epoch, notice]
+        state, waits = await self._scripts.run("task_state", self._key(execution), arguments)
+        return state.decode(), bool(waits)
 
     async def notices(self, shard: int, count: int) -> tuple[str, ...]:
         """See `Store.notices`."""

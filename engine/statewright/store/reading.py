@@ -108,16 +108,6 @@ class Reading:
         """See `Store.describe`."""
         return (await self._describe([execution]))[0]
 
-    async def waits_for_task(self, execution: str, frame_id: str, epoch: int) -> bool:
-        """See `Store.waits_for_task`."""
-        status, frame = await self._all(
-            [
-                ("HGET", self._key(execution), "st"),
-                ("HMGET", self._key(execution, "f", frame_id), "ph", "ep"),
-            ]
-        )
-        return bool(status == b"RUNNING" and frame == [b"task", str(epoch).encode()])
-
     async def _describe(self, executions: list[str]) -> list[Description | None]:
         commands: list[tuple[Argument, ...]] = []
         for execution in executions:

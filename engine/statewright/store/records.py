@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from statewright.model import Execution, Frame, Step, TaskOrder, TimerKind
 
@@ -18,11 +18,13 @@ __all__ = [
     "Description",
     "HistoryPage",
     "Lease",
+    "OpenTask",
     "MachineRecord",
     "MapRunCounts",
     "Signal",
     "Signalled",
     "TaskOffer",
+    "TaskState",
 ]
 
 
@@ -57,6 +59,7 @@ class Commit:
         consumed: how many entries of the frame's inbox this step used up.
         keep_ms: keep the lease for so long (ms), KEEP: as it is; 0 releases the frame.
         requeue: with keep_ms 0: put the frame into the ready queue (for any worker).
+        follows: the commit id of the step before this one, if the same holder took it since its claim.
     """
 
     execution: str
@@ -69,6 +72,7 @@ class Commit:
     consumed: int = 0
     keep_ms: int = 0
     requeue: bool = False
+    follows: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +173,21 @@ class TaskOffer:
     frame_id: str
     epoch: int
     order: TaskOrder
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTask:
+    """A parked frame whose task waits for an answer that the store alone cannot judge: whether a handler is due, or how
+    the nested execution `child` ("": none) stands."""
+
+    execution: str
+    frame: Frame
+    revision: int
+    child: str
+
+
+TaskState: TypeAlias = Literal["open", "answered", "over", "ahead"]
+"""See `Store.task_state`."""
 
 
 @dataclass(frozen=True, slots=True)

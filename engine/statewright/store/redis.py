@@ -22,10 +22,10 @@ from statewright.store.address import Kind
 from statewright.store.bell import Bell
 from statewright.store.codec import BrokenRecordError, Incoming, Outgoing, Resolve
 from statewright.store.connection import Resolve as Locate
-from statewright.store.mapruns import MapRuns
 from statewright.store.recent import Recent
 from statewright.store.records import Claim, Claimed, Commit, Committed, Created, Lease, Signal, Signalled, TaskOffer
 from statewright.store.scripts import Argument, Scripts, Server
+from statewright.store.sweeping import Sweeping
 from statewright.values import Payload
 
 __all__ = ["RedisStore"]
@@ -36,7 +36,7 @@ _LEASES_PER_CALL = 200
 _NO_FORK = Fork(epoch=0, machines=("",), position="", length=0, window=0, tolerance=0)
 
 
-class RedisStore(MapRuns):
+class RedisStore(Sweeping):
     """The store on a server; made by `open_store`.
 
     Arguments:
@@ -127,6 +127,7 @@ class RedisStore(MapRuns):
         ]
         fork = next((each for each in commit.step.commands if isinstance(each, Fork) and each.items), None)
         head += ["", 0] if fork is None else [fork.epoch, len(fork.items) + len(fork.keys)]
+        head.append(commit.follows)
         step, out = codec.encode_commit(commit.step)
         if out.texts:
             arguments = [*head, *out.arguments(self._stored_of(commit.execution, out)), *step]

@@ -23,9 +23,11 @@ from statewright.store.records import (
     Lease,
     MachineRecord,
     MapRunCounts,
+    OpenTask,
     Signal,
     Signalled,
     TaskOffer,
+    TaskState,
 )
 
 __all__ = ["Store"]
@@ -119,8 +121,10 @@ class Store(Protocol):
     async def fork(self, execution: str, frame_id: str, epoch: int) -> Fork | None:
         """The fork record of a frame's children (without its items); may be cached: it never changes."""
 
-    async def waits_for_task(self, execution: str, frame_id: str, epoch: int) -> bool:
-        """Whether a frame waits for the task it ordered at this epoch."""
+    async def task_state(self, execution: str, frame_id: str, epoch: int) -> TaskState:
+        """What became of the task that a frame ordered at this epoch: it is waited for ("open"), its answer is not used
+        yet ("answered"), it is not waited for any more ("over"), or the frame has not come so far ("ahead": the store
+        was rolled back, and the frame will order it again)."""
 
     async def map_run(self, execution: str, frame_id: str, epoch: int) -> MapRun | None:
         """A map run as its state ordered it; may be cached: it never changes."""
@@ -174,6 +178,30 @@ class Store(Protocol):
 
     async def settle(self, shard: int, notice: str, *, again: bool = False) -> None:
         """A notice has been obeyed; `again`: it could not be, and waits behind all others."""
+
+    def keys_of(self, shard: int | None) -> AsyncIterator[list[bytes]]:
+        """Names of all keys of a shard (None: of all), some at a time; one that is there all along is among them."""
+
+    async def next_keys(self, now_and_then: float, rest: float) -> list[bytes]:
+        """The next names of keys that all workers together go through, if that was done last at least `now_and_then`
+        seconds ago, or `rest` seconds ago for the last time around."""
+
+    async def sweep(self, names: Sequence[bytes]) -> tuple[int, list[OpenTask]]:
+        """Look at keys and what refers to them, and put right what no script leaves so (F19): how many repairs that
+        took, and the tasks that are left to be judged."""
+
+    async def requeue(self, task: OpenTask) -> bool:
+        """Make the frame of a task ready, unless something has happened to it; counted as a repair."""
+
+    async def repaired(self, execution: str, what: str) -> None:
+        """Count a repair in the shard of an execution."""
+
+    async def repairs(self) -> dict[str, int]:
+        """How many repairs there have been, by what was put right."""
+
+    async def nested(self, child: str) -> tuple[str | None, str, bool]:
+        """A nested execution: its status (None: it does not exist), its link, and whether its end is still to be
+        told."""
 
     async def health(self) -> dict[str, Any]:
         """Versions, persistence and eviction settings, for `doctor`: {"server", "version", "appendonly",

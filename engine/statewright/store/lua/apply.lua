@@ -184,10 +184,10 @@ local function arm(exec, frame, epoch, timers, now, listed, heartbeat)
     local due = c.due ~= '' and tonumber(c.due) or now + tonumber(c.delay)
     if c.kind == 'execution' then
       call('ZADD', TIMERS, due, exec .. '::0:execution')
+      call('HSET', P .. 'x:' .. exec, 'td', format('%d', due))
     else
       call('ZADD', TIMERS, due, exec .. ':' .. frame .. ':' .. epoch .. ':' .. c.kind)
-      local name = epoch .. ':' .. c.kind .. ','
-      if not string.find(',' .. listed, ',' .. name, 1, true) then listed = listed .. name end
+      listed = unlisted(listed, epoch, c.kind) .. format('%s:%s@%d,', epoch, c.kind, due)
       if c.kind == 'heartbeat' then heartbeat = c.delay end
     end
   end

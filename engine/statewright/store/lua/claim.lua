@@ -17,7 +17,7 @@ for _, timer in ipairs(call('ZRANGEBYSCORE', TIMERS, '-inf', now, 'LIMIT', 0, 10
   local f = call('HMGET', frame_key(exec, frame), 'rev', 'tm')
   if f[1] then
     if kind ~= 'execution' then
-      call('HSET', frame_key(exec, frame), 'tm', (string.gsub(f[2] or '', epoch .. ':' .. kind .. ',', '')))
+      call('HSET', frame_key(exec, frame), 'tm', unlisted(f[2] or '', epoch, kind))
     end
     call('RPUSH', inbox_key(exec, frame), 'T' .. epoch .. ':' .. kind)
     enqueue(exec, frame, now)

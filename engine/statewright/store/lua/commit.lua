@@ -1,6 +1,6 @@
 -- commit: one step of one frame, all or nothing.
 -- ARGV: exec, frame, revision, commit id, owner, now, base if pinned, consumed, keep ms, requeue, epoch of the fork whose
--- items were sent ahead or '', number of their fields, payloads, step...
+-- items were sent ahead or '', number of their fields, id of the commit this one builds on or '', payloads, step...
 -- Answers {outcome, base, now, entries left in the inbox}.
 local exec, frame, revision, cid, owner = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local now, consumed, keep = clock(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
@@ -19,6 +19,8 @@ if revision < rev and revision >= tonumber(f[4]) and (revision < rev - 1 or f[2]
   return {'DUP', tonumber(f[5]), now, ended and 0 or call('LLEN', inbox)}
 end
 if ended or rev ~= revision or not lineage_open(exec, frame) then return stale end
+-- Where a commit before this one was refused, the revision may be right by chance: by a commit sent before the claim.
+if ARGV[13] ~= '' and ARGV[13] ~= f[2] then return stale end
 -- Mail that was delivered to the owner and is not there any more: the store has lost something since.
 if consumed > 0 and call('LLEN', inbox) < consumed then return stale end
 local base = call('LLEN', P .. 'h:' .. exec)
@@ -27,7 +29,7 @@ if ARGV[7] ~= '' and tonumber(ARGV[7]) ~= base then return {'BASE', base, now, 0
 if ARGV[11] ~= '' and call('HLEN', fork_key('i', exec, frame, ARGV[11])) ~= tonumber(ARGV[12]) then
   return {'ITEMS', base, now, 0}
 end
-local at = keep_payloads(exec, 13)
+local at = keep_payloads(exec, 14)
 if not at then return {'NEED', base, now, 0} end
 
 if consumed > 0 then call('LTRIM', inbox, consumed, -1) end

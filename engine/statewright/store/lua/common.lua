@@ -96,9 +96,13 @@ local function ready(exec, frame, now)
   ring()
 end
 
--- Timers of a frame are listed in its field `tm`, each as "<epoch>:<kind>,".
+-- Timers of a frame are listed in its field `tm`, each as "<epoch>:<kind>@<due>," (a heartbeat puts its off).
+local function unlisted(timers, epoch, kind)
+  return string.sub((string.gsub(',' .. timers, ',' .. epoch .. ':' .. kind .. '@%d+,', ',')), 2)
+end
+
 local function disarm(exec, frame, timers)
-  for timer in string.gmatch(timers or '', '([^,]+),') do
+  for timer in string.gmatch(timers or '', '([^,@]+)@%d+,') do
     call('ZREM', TIMERS, exec .. ':' .. frame .. ':' .. timer)
   end
 end

@@ -10,6 +10,8 @@ if known[1] then
   -- Only whom its link names is told of its end: nobody else may wait for it.
   local same = known[1] == digest and known[2] == 'RUNNING' and not match(link, '^awaited')
     or link ~= '' and known[5] == link
+  -- Whoever orders it once more has lost the answer, too.
+  if known[5] == link and match(link, '^awaited') and known[2] ~= 'RUNNING' then notice('E' .. exec) end
   return {same and 'DUP' or 'EXISTS', tonumber(known[3]), now, 0}
 end
 -- The step may show the start time to the definition, so it cannot be changed here any more.

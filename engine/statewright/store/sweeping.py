@@ -1,0 +1,143 @@
+"""The verbs of the reconciliation sweep: going through all keys, slowly, and putting right what cannot be (F19)."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import suppress
+from typing import Final
+
+from statewright.store import codec, keys
+from statewright.store.codec import Incoming
+from statewright.store.connection import Connection
+from statewright.store.mapruns import MapRuns
+from statewright.store.records import OpenTask
+from statewright.store.replies import ServerError, refusal
+from statewright.store.scripts import Argument
+
+__all__ = ["Sweeping"]
+
+_KEYS_AT_ONCE: Final = 200
+_MEMBERS_AT_ONCE: Final = 200
+_NAME: Final = re.compile(rb"sw:\{(\d+)\}:([a-z]+)(?::(.*))?", re.DOTALL)
+_ZSETS: Final = frozenset((b"l", b"t", b"a", b"e", b"dl"))
+"""Sorted sets whose members are looked at one by one, by the kind of their key; `q` is one if it has a name."""
+_DEPTHS: Final = {b"x": 1, b"h": 1, b"p": 1, b"k": 1, b"f": 2, b"b": 2, b"j": 3, b"r": 3, b"i": 3, b"o": 3, b"u": 3}
+"""Of what the other keys are: an execution, a frame, an epoch."""
+
+
+class Sweeping(MapRuns):
+    """What a sweep asks of a store (see `Store`)."""
+
+    async def keys_of(self, shard: int | None) -> AsyncIterator[list[bytes]]:
+        """See `Store.keys_of`."""
+        pattern = "sw:*" if shard is None else f"{keys.prefix(shard)}*"
+        for node in self._scripts.server.primaries():
+            cursor = b"0"
+            while True:
+                cursor, found = await _scan(node, cursor, pattern)
+                if found:
+                    yield found
+                if cursor == b"0":
+                    break
+
+    async def next_keys(self, now_and_then: float, rest: float) -> list[bytes]:
+        """See `Store.next_keys`."""
+        times: list[Argument] = [self._time(), round(now_and_then * 1000), round(rest * 1000)]
+        turn = await self._scripts.run("sweep_turn", keys.SWEEP, [*times, "", ""])
+        if turn is None:
+            return []
+        number, _, cursor = turn.partition(b":")
+        nodes = self._scripts.server.primaries()
+        at, after = int(number), b"0"
+        found: list[bytes] = []
+        if at < len(nodes):
+            after, found = await _scan(nodes[at], cursor, "sw:*")
+        if after == b"0":
+            at = at + 1 if at + 1 < len(nodes) else 0
+        await self._scripts.run("sweep_turn", keys.SWEEP, [*times, turn, f"{at}:{after.decode()}"])
+        return found
+
+    async def sweep(self, names: Sequence[bytes]) -> tuple[int, list[OpenTask]]:
+        """See `Store.sweep`."""
+        by_shard: defaultdict[int, list[Argument]] = defaultdict(list)
+        repairs, tasks = 0, []
+        for name in names:
+            parsed = _NAME.fullmatch(name)
+            if parsed is None or int(parsed[1]) >= self.shards:
+                continue
+            shard, kind, rest = int(parsed[1]), parsed[2], parsed[3]
+            if kind in _DEPTHS and rest is not None:
+                depth = _DEPTHS[kind]
+                parts = rest.split(b":")
+                if len(parts) == depth:
+                    by_shard[shard] += ["k", kind, *parts, *[""] * (3 - depth)]
+            elif kind in _ZSETS or (kind == b"q" and rest is not None):
+                async for members in self._members(name):
+                    done = await self._examine(shard, list(_asked(kind, rest or b"", members)))
+                    repairs += done[0]
+                    tasks += done[1]
+        for repaired, left in await asyncio.gather(*[self._examine(*part) for part in by_shard.items()]):
+            repairs += repaired
+            tasks += left
+        return repairs, tasks
+
+    async def _members(self, key: bytes) -> AsyncIterator[list[bytes]]:
+        """The members of a sorted set, from the last to the first, so that removing some moves none of the others."""
+        end = int(await self._scripts.call("ZCARD", key))
+        while end > 0:
+            start = max(0, end - _MEMBERS_AT_ONCE)
+            yield await self._scripts.call("ZRANGE", key, start, end - 1)
+            end = start
+
+    async def _examine(self, shard: int, asked: Sequence[Argument]) -> tuple[int, list[OpenTask]]:
+        arguments: list[Argument] = [self._time(), *asked]
+        repaired, *rows = await self._scripts.run("sweep", keys.prefix(shard) + "l", arguments)
+        incoming = Incoming()
+        while True:
+            tasks = []
+            for execution, frame_id, revision, child, body in rows:
+                name = execution.decode()
+                with suppress(Exception):  # whoever claims a frame that cannot be read will say so
+                    frame = codec.decode_frame(frame_id.decode(), body, incoming.of(name))
+                    tasks.append(OpenTask(name, frame, revision, child.decode()))
+            if not await self._fetch(incoming):
+                return repaired, tasks
+
+    async def requeue(self, task: OpenTask) -> bool:
+        """See `Store.requeue`."""
+        arguments: list[Argument] = [task.execution, task.frame.id, task.revision, self._time(), "queues"]
+        return bool(await self._scripts.run("requeue", self._key(task.execution), arguments))
+
+    async def repaired(self, execution: str, what: str) -> None:
+        """See `Store.repaired`."""
+        await self._scripts.run("requeue", self._key(execution), [execution, "-", 0, self._time(), what])
+
+    async def repairs(self) -> dict[str, int]:
+        """See `Store.repairs`."""
+        found = await self._all([("HGETALL", keys.prefix(shard) + "s") for shard in range(self.shards)])
+        counted: Counter[str] = Counter()
+        for counts in found:
+            for what, count in zip(counts[::2], counts[1::2], strict=True):
+                counted[what.decode()] += int(count)
+        return dict(counted)
+
+    async def nested(self, child: str) -> tuple[str | None, str, bool]:
+        """See `Store.nested`."""
+        status, link, telling = await self._scripts.run("nested", self._key(child), [child])
+        return None if status is None else status.decode(), link.decode(), bool(telling)
+
+
+def _asked(kind: bytes, name: bytes, members: Sequence[bytes]) -> Iterator[Argument]:
+    for member in members:
+        yield from ("m", kind, name, member, "")
+
+
+async def _scan(node: Connection, cursor: bytes, pattern: str) -> tuple[bytes, list[bytes]]:
+    try:
+        after, found = await node.call("SCAN", cursor, "MATCH", pattern, "COUNT", _KEYS_AT_ONCE)
+    except ServerError as error:
+        raise refusal(error) from None
+    return after, found
