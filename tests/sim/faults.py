@@ -52,10 +52,7 @@ def _roll_back(run: Run) -> None:
 
 def _roll_back_a_shard(run: Run) -> None:
     """F8 in a Cluster: one primary fails over to a replica that lacks what came last; the other shards lose nothing."""
-    prefix = b"sw:{%d}:" % run.world.chance.randrange(SHARDS)
-    keys = {name: value for name, value in run.world.server.space.keys.items() if not name.startswith(prefix)}
-    keys |= {name: value for name, value in run.earlier.items() if name.startswith(prefix)}
-    run.world.server.space.restore(keys)
+    run.world.server.space.restore_part(run.earlier, b"sw:{%d}:" % run.world.chance.randrange(SHARDS))
     run.rolled_back = True
     _restart(run)
 

@@ -97,3 +97,7 @@ class Keyspace:
     def restore(self, keys: Any) -> None:
         """Go back to what `copy` gave."""
         self._state[b"keys"] = self._libraries.copied(keys)
+
+    def restore_part(self, keys: Any, prefix: bytes) -> None:
+        """Go back to what `copy` gave with the keys that begin with `prefix`; the others stay."""
+        self._libraries.restored(self._state, keys, prefix)

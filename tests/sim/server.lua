@@ -30,13 +30,18 @@ function redis.call(...)
   return run(a)
 end
 
-local environment = setmetatable({
-  redis = redis, string = string, table = table, math = math, ipairs = ipairs, pairs = pairs, next = next,
-  tonumber = tonumber, tostring = tostring, type = type, unpack = unpack, select = select, error = error,
-}, {
+local GLOBALS = {
+  string = string, table = table, math = math, ipairs = ipairs, pairs = pairs, next = next, tonumber = tonumber,
+  tostring = tostring, type = type, unpack = unpack, select = select, error = error,
+}
+-- While a library is being loaded it has nothing but `redis`.
+local environment = setmetatable({redis = redis}, {
   __index = function(_, name) error('Script attempted to access nonexistent global variable ' .. tostring(name)) end,
   __newindex = function() error('Attempt to modify a readonly table') end,
 })
+local function show_globals(shown)
+  for name, value in pairs(GLOBALS) do rawset(environment, name, shown and value or nil) end
+end
 
 local libraries = {} -- functions by text, for all servers: they keep nothing between calls
 
@@ -47,7 +52,9 @@ local function library(text)
     local chunk, problem = loadstring('--' .. edit(text), '@user_function')
     if not chunk then fail('ERR Error compiling function: ' .. problem) end
     registered = {}
+    show_globals(false)
     local well, mistake = pcall(setfenv(chunk, environment))
+    show_globals(true)
     libraries[text], registered = registered, nil
     if not well then fail('ERR Error registering functions: ' .. tostring(mistake)) end
   end
@@ -127,6 +134,16 @@ local function copied(value)
   return copy
 end
 
+-- The keys that begin with `prefix` as they are in `earlier`, and only those.
+local function restored(server, earlier, prefix)
+  for key in pairs(copied(server.keys)) do
+    if string.sub(key, 1, #prefix) == prefix then server.keys[key] = nil end
+  end
+  for key, value in pairs(earlier) do
+    if string.sub(key, 1, #prefix) == prefix then server.keys[key] = copied(value) end
+  end
+end
+
 -- Whether a hash whose key has `part` in it has this value in a field.
 local function some(server, part, field, wanted)
   for key, value in pairs(server.keys) do
@@ -169,4 +186,4 @@ end
 
 return execute, function(chance)
   return {keys = {}, functions = {}, published = {}, chance = chance, scans = 0, cursors = {}, now = 0}
-end, copied, contents, some
+end, copied, contents, some, restored

@@ -46,7 +46,7 @@ class Libraries:
         lua.execute(_SETTINGS)
         commands = lua.execute((_LUA / "keyspace.lua").read_bytes())
         parts = lua.execute((_LUA / "server.lua").read_bytes(), *commands, edit, _sha1)
-        self.execute, self.make, self.copied, self.contents, self.some = parts
+        self.execute, self.make, self.copied, self.contents, self.some, self.restored = parts
         self.table = lua.table_from
         self.deposited: Any = None
         """A copy of a keyspace, to begin with (see `site.deposit`)."""

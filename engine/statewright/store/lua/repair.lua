@@ -136,8 +136,10 @@ local function header_there(exec) return call('EXISTS', P .. 'x:' .. exec) == 1 
 local function fork_there(exec, frame, epoch)
   return frame_there(exec, frame) or call('EXISTS', run_key(exec, frame, epoch)) == 1
 end
-for _, kind in ipairs({'h', 'p', 'k'}) do examine[kind] = forget_without(header_there, kind) end
-for _, kind in ipairs({'j', 'r', 'i', 'o'}) do examine[kind] = forget_without(fork_there, kind) end
+examine.h, examine.p = forget_without(header_there, 'h'), forget_without(header_there, 'p')
+examine.k = forget_without(header_there, 'k')
+examine.j, examine.r = forget_without(fork_there, 'j'), forget_without(fork_there, 'r')
+examine.i, examine.o = forget_without(fork_there, 'i'), forget_without(fork_there, 'o')
 examine.b = forget_without(frame_there, 'b')
 
 -- Members of sorted sets: whether one should be there.  (It may be gone since the caller has read it.)
