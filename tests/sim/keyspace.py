@@ -292,6 +292,9 @@ class Keyspace:
     def zrem(self, key: bytes, *members: bytes) -> int:
         return self._drop(key, members, ZSet)
 
+    def zcard(self, key: bytes) -> int:
+        return len(self._get(key, ZSet) or ())
+
     def zscore(self, key: bytes, member: bytes) -> bytes | None:
         score = (self._get(key, ZSet) or {}).get(member)
         return None if score is None else number(score)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from statewright.drive import callbacks, clock, session, starting, worker
+from statewright.drive import callbacks, claiming, clock, session, starting, worker
 from statewright.store import cluster, connection, opening, redis, scripts
 from tests.sim.world import EPOCH, World
 
@@ -16,7 +16,7 @@ __all__ = ["SOURCES", "simulated_sources"]
 SOURCES: dict[str, tuple[Any, ...]] = {
     "time": (clock, session, starting, redis),
     "secrets": (callbacks, session, worker, opening, redis),
-    "random": (callbacks, worker, cluster, connection, scripts),
+    "random": (callbacks, claiming, cluster, connection, scripts),
 }
 """Modules by the standard module they use; a test compares this with what they import."""
 

@@ -15,6 +15,7 @@ class AsyncEngine(Executions, MapRuns, Tasks):
     Arguments:
         store: URL of a Redis or Valkey server (``redis://``, ``rediss://``, ``unix://``); None: an embedded one.
         data_dir: where the embedded server keeps its data.
+        shards: of a new store, for good; None: 256, or 16 where it is embedded.
         tasks: handlers by resource, name or pattern (see `Registry`).
         profile: ``aws``, or ``statewright`` with larger limits; `limits`: instead of the profile's.
         concurrency: how many handlers a worker runs at once; `threads`: how many of them may be synchronous.

@@ -20,6 +20,7 @@ __all__ = [
     "Lease",
     "MachineRecord",
     "MapRunCounts",
+    "Presence",
     "Signal",
     "Signalled",
     "TaskOffer",
@@ -151,6 +152,23 @@ class Lease:
     execution: str
     frame_id: str
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What a worker says of itself.
+
+    Arguments:
+        owner: unique to the worker; holder of its leases.
+        machines: the state machines it works on, in order; none: all.
+        held: frames it holds.
+        room: as many it would hold; with `held` = `room` it is full.
+    """
+
+    owner: str
+    machines: tuple[str, ...]
+    held: int
+    room: int
 
 
 @dataclass(frozen=True, slots=True)

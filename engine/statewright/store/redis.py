@@ -22,7 +22,7 @@ from statewright.store.address import Kind
 from statewright.store.bell import Bell
 from statewright.store.codec import Incoming, LostPayloadError, Outgoing, Resolve
 from statewright.store.connection import Resolve as Locate
-from statewright.store.mapruns import MapRuns
+from statewright.store.measures import Measuring
 from statewright.store.recent import Recent
 from statewright.store.records import Claim, Claimed, Commit, Committed, Created, Lease, Signal, Signalled, TaskOffer
 from statewright.store.scripts import Argument, Scripts, Server
@@ -36,7 +36,7 @@ _LEASES_PER_CALL = 200
 _NO_FORK = Fork(epoch=0, machines=("",), position="", length=0, window=0, tolerance=0)
 
 
-class RedisStore(MapRuns):
+class RedisStore(Measuring):
     """The store on a server; made by `open_store`.
 
     Arguments:
@@ -185,10 +185,12 @@ class RedisStore(MapRuns):
         chunks = [head + call for call in codec.item_calls(fork)]
         return [(chunk, self._scripts.start("items", key, chunk)) for chunk in chunks]
 
-    async def claim(self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = ()) -> Claim:
+    async def claim(
+        self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = (), *, patience: int = 0
+    ) -> Claim:
         """See `Store.claim`."""
         asked_at = time.monotonic()
-        arguments: list[Argument] = [self._time(), owner, lease_ms, limit, *machines]
+        arguments: list[Argument] = [self._time(), owner, lease_ms, limit, patience, *machines]
         now, due, notices, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
         return Claim(tuple(await self._claimed(rows, asked_at)), now, due, notices)
 
@@ -337,9 +339,9 @@ class RedisStore(MapRuns):
     async def _order(self, execution: str, body: bytes) -> TaskOrder | None:
         return await self._decoded(lambda incoming: codec.decode_frame("", body, incoming.of(execution)).task)
 
-    async def watch_bell(self) -> None:
+    async def watch_bell(self) -> frozenset[int] | None:
         """See `Store.watch_bell`."""
-        await self._bell.ring()
+        return await self._bell.ring()
 
     async def watch_end(self, execution: str) -> None:
         """See `Store.watch_end`."""
