@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from statewright.api.executions import Executions
 from statewright.api.mapruns import MapRuns
+from statewright.api.metrics import Monitoring
 from statewright.api.tasks import Tasks
 
 __all__ = ["AsyncEngine"]
 
 
-class AsyncEngine(Executions, MapRuns, Tasks):
+class AsyncEngine(Executions, MapRuns, Tasks, Monitoring):
     """Durable state machines on a store.
 
     Arguments:
