@@ -60,7 +60,7 @@ class Claiming:
                 elif until is not None and clock() >= until:
                     # A few more than there is room for are taken, so that no timer of what is held here is missed.
                     until = None
-                    self._begin(0, lookout.take(self._session.store.shards))
+                    self._begin(0, lookout.take(self._session.store.shards, full=True))
                 until = (until or clock() + pause) if lookout.waiting else None
                 with suppress(TimeoutError):
                     async with asyncio.timeout_at(until):

@@ -49,6 +49,7 @@ class Lookout:
         """Set when there may be something to do, in some shard or otherwise."""
         self._clock = clock
         self._ranks = [0] * shards
+        self._alone = True
         self._safe = safe
         self._now: dict[int, bool] = dict.fromkeys(range(shards), False)  # shards, and whether we ordered it ourselves
         self._busy: set[int] = set()
@@ -74,8 +75,10 @@ class Lookout:
         self._ours_until[shard] = max(self._ours_until[shard], due)
         self._plan(shard, True, due)
 
-    def settle(self, ranks: Sequence[int]) -> None:
-        """How many workers come before this one, by shard: 0 where it is at home."""
+    def settle(self, ranks: Sequence[int], *, alone: bool = False) -> None:
+        """How many workers come before this one, by shard: 0 where it is at home; and whether there are others at all
+        that could take anything."""
+        self._alone = alone
         before, self._ranks = self._ranks, [min(rank, _SUBSTITUTES) for rank in ranks]
         self.ring([shard for shard, rank in enumerate(self._ranks) if rank < before[shard]])
 
@@ -99,11 +102,15 @@ class Lookout:
         """How many shards are to be looked at now."""
         return sum(shard not in self._busy for shard in self._now)
 
-    def take(self, count: int) -> list[tuple[int, int]]:
+    def take(self, count: int, *, full: bool = False) -> list[tuple[int, int]]:
         """Shards to be looked at now, up to `count`, those first that have waited longest; each with its patience: what
-        has not been waiting for so long (ms) is left to others.  Say `looked` when that is done."""
+        has not been waiting for so long (ms) is left to others.  Say `looked` when that is done.
+
+        A worker that is `full` leaves to others whatever any of them would take.
+        """
+        least = 0 if self._alone or not full else (_SUBSTITUTES + 1) * PATIENCE_MS
         taken = [shard for shard in self._now if shard not in self._busy][:count]
-        return [(shard, self._begin(shard)) for shard in taken]
+        return [(shard, max(least, self._begin(shard))) for shard in taken]
 
     def begin_all(self) -> range:
         """Every shard is being looked at now, and whatever was planned is forgotten."""

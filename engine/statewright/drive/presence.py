@@ -33,7 +33,8 @@ class Attendance:
     def __init__(self, session: Session, describe: Callable[[], Presence]) -> None:
         self._session = session
         self._describe = describe
-        self._there: frozenset[str] = frozenset()
+        self.there: frozenset[str] = frozenset()
+        """Workers that are there, as far as is known."""
         self._soon = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -79,9 +80,10 @@ class Attendance:
         session.clock.observe(now)
         session.lookout.refresh()
         own = self._describe()
-        others = [each.owner for each in there if each.machines == own.machines and each.held < each.room]
-        session.lookout.settle(ranks(own.owner, others, session.store.shards))
+        ready = {each.owner for each in there if each.machines == own.machines and each.held < each.room}
+        others = ready - {own.owner}
+        session.lookout.settle(ranks(own.owner, others, session.store.shards), alone=not others)
         owners = frozenset(each.owner for each in there)
-        if self._there - owners:
+        if self.there - owners:
             session.lookout.ring(None)  # its leases will lapse, and nobody rings then
-        self._there = owners
+        self.there = owners
