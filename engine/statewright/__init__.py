@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from statewright.api import ActivityTask, AsyncEngine, Engine, MapRunDescription, Started
+    from statewright.api import ActivityTask, AsyncEngine, Engine, MapRunDescription, Metric, Metrics, Started
     from statewright.deployment import InvalidDefinitionError
     from statewright.drive import VirtualClock
     from statewright.errors import DefinitionError, StatesError, StatewrightError
@@ -29,6 +29,8 @@ __all__ = [
     "Limits",
     "MachineRecord",
     "MapRunDescription",
+    "Metric",
+    "Metrics",
     "Started",
     "StatesError",
     "StatewrightError",
@@ -41,7 +43,7 @@ __all__ = [
 ]
 
 _HOME = {
-    "api": ("ActivityTask", "AsyncEngine", "Engine", "MapRunDescription", "Started"),
+    "api": ("ActivityTask", "AsyncEngine", "Engine", "MapRunDescription", "Metric", "Metrics", "Started"),
     "deployment": ("InvalidDefinitionError",),
     "drive": ("VirtualClock",),
     "errors": ("DefinitionError", "StatesError", "StatewrightError"),

@@ -42,7 +42,7 @@ _LOCK = threading.Lock()
 async def _run(case: dict[str, Any], url: str, objects: Path) -> dict[str, Any]:
     _, _, _, _, _, _, machine, name, *_ = case["execution_arn"].split(":")
     clock = VirtualClock(int(time.time() * 1000))
-    async with AsyncEngine(url, clock=clock, objects=objects) as engine:
+    async with AsyncEngine(url, shards=16, clock=clock, objects=objects) as engine:
         world = World(case, engine, clock, objects, SHARED / "functions.py")
         await world.prepare()
         definition = case.get("definition_text") or json.dumps(case["definition"])

@@ -28,6 +28,7 @@ class Site:
         self, tasks: Mapping[str, Handler] | None = None, *, real: bool = False, **options: Any
     ) -> AsyncIterator[AsyncEngine]:
         clock = None if real else self.clock
+        options.setdefault("shards", 16)
         async with AsyncEngine(self.url, tasks=tasks, clock=clock, **options) as engine:
             yield engine
 

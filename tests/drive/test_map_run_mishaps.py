@@ -263,10 +263,10 @@ async def test_one_notice_that_cannot_be_obeyed_does_not_keep_others(
             looks = 0
             plain = store.claim
 
-            async def claim(*arguments: Any) -> Any:
+            async def claim(*arguments: Any, **options: Any) -> Any:
                 nonlocal looks
                 looks += 1
-                return await plain(*arguments)
+                return await plain(*arguments, **options)
 
             monkeypatch.setattr(store, "claim", claim)
             await engine.stop(started.arn)

@@ -118,9 +118,9 @@ async def test_a_lease_counts_from_when_it_was_asked_for(site: Site, monkeypatch
             first.kill()
         claim = engine.store.claim
 
-        async def late(*arguments: Any) -> Any:
+        async def late(*arguments: Any, **options: Any) -> Any:
             at = loop.time()
-            answer = await claim(*arguments)
+            answer = await claim(*arguments, **options)
             if answer.frames and not asked:
                 asked.append(at)
                 await asyncio.sleep(0.45)

@@ -270,7 +270,7 @@ async def test_the_result_of_a_thread_that_comes_too_late_is_ignored(site: Site)
         working = asyncio.create_task(worker.run_until_idle(until=begun + 5000))
         await running.wait()
         site.clock.advance_to(begun + 5000)
-        worker.session.wake.set()
+        worker.session.lookout.wake.set()
         await working
         assert not returned.is_set()
         before = await engine.history(started.arn)

@@ -102,8 +102,8 @@ async def _engine(sample: Sample, store: str, clock: VirtualClock, objects: Path
         await clock.sleep(1)
         await engine.send_task_success(token, result)
 
-    limits = Limits(history_events=_EVENTS)
-    async with AsyncEngine(store, tasks={"*": stand_in}, clock=clock, limits=limits, objects=objects) as engine:
+    options: dict[str, Any] = {"limits": Limits(history_events=_EVENTS), "objects": objects, "shards": 16}
+    async with AsyncEngine(store, tasks={"*": stand_in}, clock=clock, **options) as engine:
         yield engine
 
 

@@ -14,8 +14,11 @@ from tests.sim.run import Run
 
 __all__ = ["violations"]
 
-_STAYS = re.compile(rb"^sw:\{(meta|\d+)\}:(meta$|machines$|m:|d:|x:|h:|p:|k:|u:|e:|runs$|s$|sweep$|w$|incidents$)")
+_STAYS = re.compile(
+    rb"^sw:\{(meta|\d+)\}:(meta$|machines$|workers$|said$|m:|d:|x:|h:|p:|k:|u:|e:|runs$|a$|s$|sweep$|w$|incidents$)"
+)
 """What may be left when all executions have ended."""
+
 
 def violations(run: Run) -> list[str]:
     """What is wrong after a run, in words; nothing if all is well.

@@ -52,13 +52,13 @@ MUTANTS = (
     ),
     Mutant(
         "timers are early",
-        "call('ZRANGEBYSCORE', TIMERS, '-inf', now,",
-        "call('ZRANGEBYSCORE', TIMERS, '-inf', now + 400,",
+        "call('ZRANGEBYSCORE', TIMERS, '-inf', since,",
+        "call('ZRANGEBYSCORE', TIMERS, '-inf', since + 400,",
     ),
     Mutant(
         "timers are 1 ms early",
-        "call('ZRANGEBYSCORE', TIMERS, '-inf', now,",
-        "call('ZRANGEBYSCORE', TIMERS, '-inf', now + 1,",
+        "call('ZRANGEBYSCORE', TIMERS, '-inf', since,",
+        "call('ZRANGEBYSCORE', TIMERS, '-inf', since + 1,",
     ),
     Mutant("a timer is forgotten when it is due", "call('RPUSH', inbox_key(exec, frame), 'T'", "local _ = ('T'"),
     Mutant(
@@ -71,7 +71,7 @@ MUTANTS = (
     ),
     Mutant("the inbox is not trimmed", "if consumed > 0 then call('LTRIM', inbox, consumed, -1) end", ""),
     Mutant(
-        "leases never lapse", "call('ZRANGEBYSCORE', LEASES, '-inf', now,", "call('ZRANGEBYSCORE', LEASES, '-inf', 0,"
+        "leases never lapse", "call('ZRANGEBYSCORE', LEASES, '-inf', since,", "call('ZRANGEBYSCORE', LEASES, '-inf', 0,"
     ),
     Mutant("leases lapse at once", "local deadline, moved = now + tonumber(ARGV[3])", "local deadline, moved = now"),
     Mutant(

@@ -8,7 +8,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from statewright.drive import callbacks, clock, session, starting, worker
+from statewright.drive import callbacks, claiming, clock, session, starting, worker
 from statewright.store import cluster, connection, opening, redis, scripts
 from tests.sim.world import EPOCH, World
 
@@ -20,7 +20,7 @@ R = TypeVar("R")
 SOURCES: dict[str, tuple[Any, ...]] = {
     "time": (clock, session, starting, redis),
     "secrets": (callbacks, session, worker, opening, redis),
-    "random": (callbacks, worker, cluster, connection, scripts),
+    "random": (callbacks, claiming, cluster, connection, scripts),
 }
 """Modules by the standard module they use; a test compares this with what they import."""
 

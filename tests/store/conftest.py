@@ -40,8 +40,8 @@ class Stores:
     clock: Clock = field(default_factory=Clock)
     opened: list[RedisStore] = field(default_factory=list)
 
-    async def open(self, *, own_clock: bool = True) -> RedisStore:
-        store = await open_store(self.url, clock=self.clock if own_clock else None)
+    async def open(self, *, own_clock: bool = True, shards: int | None = 16) -> RedisStore:
+        store = await open_store(self.url, shards=shards, clock=self.clock if own_clock else None)
         self.opened.append(store)
         return store
 

@@ -18,6 +18,7 @@ from cryptography.x509.oid import NameOID
 from statewright.errors import StatewrightError
 from statewright.model import TaskKind
 from statewright.store import open_store
+from statewright.store.records import Presence
 from statewright.store.rights import COMMANDS, acl_rules
 from tests.store.scene import Scene, events, task
 from tests.store.servers import Node
@@ -132,6 +133,8 @@ async def everything(url: str) -> None:
         await store.map_run_counts("E1", "", 1)
         await store.notices(0, 10)
         await store.settle(0, "x", again=True)
+        await store.announce(Presence("w", (), 0, 1), 1000)
+        await store.measure()
     finally:
         await store.close()
 

@@ -8,6 +8,7 @@ from statewright.api.blocking import Engine
 from statewright.api.engine import AsyncEngine
 from statewright.api.executions import Started
 from statewright.api.mapruns import MapRunDescription
+from statewright.api.metrics import Metric, Metrics
 from statewright.api.tasks import ActivityTask
 
-__all__ = ["ActivityTask", "AsyncEngine", "Engine", "MapRunDescription", "Started"]
+__all__ = ["ActivityTask", "AsyncEngine", "Engine", "MapRunDescription", "Metric", "Metrics", "Started"]

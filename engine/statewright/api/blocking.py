@@ -84,6 +84,7 @@ class Engine:
         return self.engine.task(name)
 
     health = _blocking(AsyncEngine.health)
+    metrics = _blocking(AsyncEngine.metrics)
     deploy = _blocking(AsyncEngine.deploy)
     machine = _blocking(AsyncEngine.machine)
     machines = _blocking(AsyncEngine.machines)

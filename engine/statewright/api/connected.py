@@ -41,6 +41,7 @@ class Connected:
         store: str | None = None,
         *,
         data_dir: str | Path | None = None,
+        shards: int | None = None,
         tasks: Mapping[str, Handler] | None = None,
         profile: Literal["aws", "statewright"] = "aws",
         limits: Limits | None = None,
@@ -54,6 +55,7 @@ class Connected:
     ) -> None:
         self._url = store
         self._data_dir = Path(data_dir if data_dir is not None else ".statewright")
+        self._shards = shards
         self._virtual = clock
         self._clock: Clock = clock or ServerClock()
         if profile not in PROFILES:
@@ -71,7 +73,7 @@ class Connected:
         Raises StatewrightError if there is no server, or none that can be used.
         """
         if self._opened is None:
-            store = await open_store(self._url, self._data_dir, clock=self._virtual)
+            store = await open_store(self._url, self._data_dir, shards=self._shards, clock=self._virtual)
             self._clock.observe(await store.now())
             loop = asyncio.get_running_loop()
             self._opened = Opened(store, Programs(store), Tokens(await store.secret()), Doorbell(store), loop)

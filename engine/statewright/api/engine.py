@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from statewright.api.executions import Executions
 from statewright.api.mapruns import MapRuns
+from statewright.api.metrics import Monitoring
 from statewright.api.tasks import Tasks
 
 __all__ = ["AsyncEngine"]
 
 
-class AsyncEngine(Executions, MapRuns, Tasks):
+class AsyncEngine(Executions, MapRuns, Tasks, Monitoring):
     """Durable state machines on a store.
 
     Arguments:
         store: URL of a Redis or Valkey server (``redis://``, ``rediss://``, ``unix://``); None: an embedded one.
         data_dir: where the embedded server keeps its data.
+        shards: of a new store, for good; None: 256, or 16 where it is embedded.
         tasks: handlers by resource, name or pattern (see `Registry`).
         profile: ``aws``, or ``statewright`` with larger limits; `limits`: instead of the profile's.
         concurrency: how many handlers a worker runs at once; `threads`: how many of them may be synchronous.

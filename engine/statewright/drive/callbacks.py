@@ -47,7 +47,7 @@ def _judge(answered: Signalled) -> None:
 async def poll(store: Store, doorbell: Doorbell, activity: str, worker: str, timeout: float) -> TaskOffer | None:
     """The next task of an activity, or None if there is none within `timeout` seconds.  Waits for the store's bell."""
     ring, until = asyncio.Event(), asyncio.get_running_loop().time() + timeout
-    with doorbell.listen(ring):
+    with doorbell.listen(lambda _: ring.set()):
         while True:
             ring.clear()
             # The time-out does not end this call half-way: a task that was handed out must not get lost.

@@ -22,6 +22,9 @@ class Clock(Protocol):
     def now(self) -> int:
         """Estimated time of the store, in ms; never backwards."""
 
+    def estimate(self) -> int:
+        """The same by the last reply alone: it goes back where the store's clock was set back."""
+
     def observe(self, now: int) -> None:
         """A reply of the store said that it is `now` (ms)."""
 
@@ -49,10 +52,10 @@ class ServerClock:
         self._last = 0
 
     def now(self) -> int:
-        self._last = max(self._last, self._estimate())
+        self._last = max(self._last, self.estimate())
         return self._last
 
-    def _estimate(self) -> int:
+    def estimate(self) -> int:
         return int(time.monotonic() * 1000 + self._offset)
 
     def observe(self, now: int) -> None:
@@ -66,7 +69,7 @@ class ServerClock:
 
     def alarm(self, due: int, ring: Callable[[], None]) -> Callable[[], None]:
         # By the estimate itself: after time was set back `now` stands still for a while, and all would seem due.
-        delay = max(0.001, (due - self._estimate()) / 1000)
+        delay = max(0.001, (due - self.estimate()) / 1000)
         return asyncio.get_running_loop().call_later(delay, ring).cancel
 
     def rest(self) -> AbstractContextManager[None]:
@@ -97,6 +100,9 @@ class VirtualClock:
         return self._now
 
     def now(self) -> int:
+        return self._now
+
+    def estimate(self) -> int:
         return self._now
 
     def observe(self, now: int) -> None:

@@ -231,7 +231,7 @@ class Feeder:
                 done=done,
                 idle=idle,
             )
-            self._session.wake.set()
+            self._session.lookout.look(self._session.store.shard_of(execution.id))
             if answer is None or done:
                 self._forget(place)
             if answer is None or idle or self._session.stopping or interrupted():

@@ -63,7 +63,7 @@ async def start_nested(session: Session, execution: Execution, frame: Frame, ord
         if error.code in _NOT_THE_REQUEST:
             raise
         raise _refused(resource, error, order, frame) from None
-    session.wake.set()
+    session.lookout.ring([session.store.shard_of(child.id)])
     sdk = resource.service == "aws-sdk:sfn"
     return {
         "ExecutionArn": child.arn,

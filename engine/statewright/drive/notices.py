@@ -53,7 +53,9 @@ class Notices:
     def _looked(self, shard: int) -> None:
         del self._shards[shard]
         if shard not in self._resting:
-            self._session.wake.set()  # there may be new ones by now
+            self._session.lookout.ring([shard])  # there may be new ones by now
+        else:
+            self._session.lookout.return_to(shard, round(_PAUSE * 1000))
 
     async def stop(self) -> None:
         """Stop obeying; what is left waits for another worker."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from statewright.drive.clock import Clock
+from statewright.drive.lookout import Lookout
 from statewright.drive.programs import Programs
 from statewright.items import Objects
 from statewright.model import EndExecution, Execution, Finish, Fork, Frame, Limits, StartTimer, Step
@@ -29,10 +30,6 @@ def _entropy() -> str:
     return secrets.token_hex(16)
 
 
-def _nothing() -> None:
-    pass
-
-
 @dataclass(slots=True, eq=False)
 class Session:
     """The tools of a worker, and the little it keeps in common for the frames it holds.
@@ -49,8 +46,7 @@ class Session:
         feed: starts child executions of a map run (see `Feeder.feed`).
         entropy: seed of every step.
         stopping: the worker drains: finish what runs, begin nothing.
-        wake: set when there may be something to claim.
-        planned: when (ms) the worker looks for work next, woken or not; `alarm` takes that back.
+        lookout: where the worker looks for work, and when.
     """
 
     store: Store
@@ -64,15 +60,13 @@ class Session:
     threads: Executor
     slots: asyncio.Semaphore
     objects: Objects | None
+    lookout: Lookout
     abandon: Callable[[str, Iterable[str]], None]
     ended: Callable[[str], None]
     feed: Callable[[Execution, Frame, Callable[[], Feeding], Callable[[], bool]], Awaitable[bool]] = field(init=False)
     entropy: Callable[[], str] = _entropy
     monotonic: Callable[[], float] = time.monotonic
     stopping: bool = False
-    wake: asyncio.Event = field(default_factory=asyncio.Event)
-    planned: int | None = None
-    alarm: Callable[[], None] = _nothing
     _commits: int = 0
     _since: float = 0.0
     _marked: bool = False
@@ -94,26 +88,13 @@ class Session:
     def _next_turn(self) -> None:
         self._marked = False
 
-    def look_at(self, due: int) -> None:
-        """Look for work at `due` (ms), or before."""
-        if self.planned is None or due < self.planned:
-            self.planned = due
-            self.alarm()
-            self.alarm = self.clock.alarm(due, self.wake.set)
-
     def follow(self, execution: str, step: Step, now: int) -> None:
         """Do what follows, for this worker, from a step that was committed at `now` (ms)."""
         self.abandon(execution, step.drop)
         for command in step.commands:
             if isinstance(command, StartTimer):
-                self.look_at(command.due or now + command.delay)
+                self.lookout.look_at(self.store.shard_of(execution), command.due or now + command.delay)
             elif isinstance(command, Fork | Finish):
-                self.wake.set()
+                self.lookout.look(self.store.shard_of(execution))
             elif isinstance(command, EndExecution):
                 self.ended(execution)
-
-    def looking(self) -> None:
-        """Whatever was planned is done now."""
-        self.wake.clear()
-        self.alarm()
-        self.planned = None

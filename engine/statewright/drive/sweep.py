@@ -126,5 +126,7 @@ class Sweeper:
         try:
             await start_nested(session, execution, frame, frame.task)
         except TaskError as error:
-            failed = Signal("answer", frame.epoch, error=error.error, cause=error.cause, failed=True, worker=session.owner)
+            failed = Signal(
+                "answer", frame.epoch, error=error.error, cause=error.cause, failed=True, worker=session.owner
+            )
             await session.store.signal(task.execution, frame.id, failed)

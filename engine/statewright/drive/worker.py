@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -14,10 +13,13 @@ from typing import Any
 from msgspec.structs import replace
 
 from statewright.drive import leases
+from statewright.drive.claiming import Claiming
 from statewright.drive.clock import Clock, ServerClock, VirtualClock
 from statewright.drive.doorbell import Doorbell
 from statewright.drive.feeding import Feeder
+from statewright.drive.lookout import Lookout
 from statewright.drive.notices import Notices
+from statewright.drive.presence import Attendance
 from statewright.drive.programs import Programs
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
@@ -38,7 +40,7 @@ from statewright.model import (
     Step,
 )
 from statewright.step import Program, begin, step
-from statewright.store.records import Claim, Claimed, Commit, Created, Lease
+from statewright.store.records import Claimed, Commit, Created, Lease, Presence
 from statewright.store.verbs import Store
 from statewright.tasks import Registry, Tokens
 
@@ -93,18 +95,21 @@ class Worker:
         objects: Objects | None = None,
     ) -> None:
         self._threads = Threads(threads)
+        clock = clock or ServerClock()
+        self._virtual = isinstance(clock, VirtualClock)
         self.session = Session(
             store=store,
             programs=programs,
             registry=registry,
             tokens=tokens,
             limits=limits or Limits(),
-            clock=clock or ServerClock(),
+            clock=clock,
             owner=secrets.token_hex(8),
             lease_ms=round(lease_seconds * 1000),
             threads=self._threads,
             slots=asyncio.Semaphore(concurrency),
             objects=objects,
+            lookout=Lookout(clock, store.shards, safe=not self._virtual),
             abandon=self.abandon,
             ended=self.forget,
         )
@@ -112,38 +117,44 @@ class Worker:
         self.session.feed = self._feeder.feed
         self._notices = Notices(self.session)
         self.sweeper = Sweeper(self.session, self._notices)
+        self._machines = tuple(sorted(machines))
+        self._claiming = Claiming(self.session, self._machines, self._notices, self._free, self._take)
+        self._attendance = Attendance(self.session, self._presence)
         self._doorbell = doorbell or Doorbell(store)
-        self._machines = tuple(machines)
         self._room = concurrency * _FRAMES_PER_HANDLER
+        self._reserve = self._room // 8
         self._runners: dict[str, dict[str, Runner]] = {}  # by execution, then frame
         self._held = 0
         self._running = False
         self._loop_ended = asyncio.Event()
         self._loop_ended.set()
         self._loop_task: asyncio.Task[Any] | None = None
-        if isinstance(self.session.clock, VirtualClock):
-            self.session.clock.watch(self.session.wake.set)
+        if isinstance(clock, VirtualClock):
+            clock.watch(self.session.lookout.wake.set)
 
     # -- life ---------------------------------------------------------------------------------------------------------
     async def run(self) -> None:
         """Work until `stop` is called."""
         session = self.session
-        virtual = isinstance(session.clock, VirtualClock)
-        spawn = asyncio.get_running_loop().create_task
-        keepers = [] if virtual else [spawn(leases.keep(session, self._all)), spawn(self.sweeper.keep())]
+        keepers: list[asyncio.Task[None]] = []
         self._running = True
         self._loop_ended.clear()
         self._loop_task = asyncio.current_task()
         try:
-            with self._doorbell.listen(session.wake):
-                while not session.stopping:
-                    await self._look_and_wait()
+            with self._doorbell.listen(self._heard):
+                if isinstance(session.clock, VirtualClock):
+                    await self._run_virtual(session.clock)
+                else:
+                    spawn = asyncio.get_running_loop().create_task
+                    keepers = [spawn(leases.keep(session, self._all)), spawn(self.sweeper.keep())]
+                    self._attendance.begin()
+                    await self._claiming.run()
         except asyncio.CancelledError:
             if not session.stopping:
                 raise
         finally:
             self._running = False
-            session.looking()
+            session.lookout.begin_all()
             self._loop_ended.set()
             for keeper in keepers:
                 keeper.cancel()
@@ -152,7 +163,8 @@ class Worker:
         """Drain: claim nothing more, let running handlers end for up to `grace` seconds, give back what is left."""
         session = self.session
         session.stopping = True
-        session.wake.set()
+        session.lookout.wake.set()
+        leaving = asyncio.get_running_loop().create_task(self._attendance.end())
         with suppress(TimeoutError):
             await asyncio.wait_for(self._loop_ended.wait(), max(grace, 0.2))
         if not self._loop_ended.is_set() and self._loop_task is not None:
@@ -174,13 +186,15 @@ class Worker:
                 _log.warning("frame not given back, its lease will lapse: %s", error or "no reply")
         await self._notices.stop()
         await self.sweeper.stop()
+        await leaving
         self._feeder.close()
         self._threads.shutdown()
 
     def kill(self) -> None:
         """Drop everything at once without a word to the store, as a killed process would (for tests)."""
         self.session.stopping = True
-        self.session.wake.set()
+        self.session.lookout.wake.set()
+        self._attendance.abandon()
         for runner in self._all():
             runner.abandon()
         self._threads.shutdown()
@@ -197,6 +211,19 @@ class Worker:
     def has_idle_handlers(self) -> bool:
         """Whether `run` is at work and holds fewer frames than it may run handlers."""
         return self._running and not self.session.stopping and self._held < self._room // _FRAMES_PER_HANDLER
+
+    def _free(self) -> int:
+        """How many frames more to take on; 0 until there is room for some at once."""
+        free = self._room - self._held
+        return free if free > self._reserve else 0
+
+    def _presence(self) -> Presence:
+        return Presence(self.session.owner, self._machines, self._held, self._room)
+
+    def _heard(self, shards: Collection[int] | None) -> None:
+        self.session.lookout.ring(shards)
+        if shards is None:
+            self._attendance.ask()
 
     # -- frames -------------------------------------------------------------------------------------------------------
     def begin(self, program: Program, execution: Execution) -> Step:
@@ -225,15 +252,19 @@ class Worker:
         `asked_at`)."""
         for command in first.commands:
             if isinstance(command, StartTimer):
-                self.session.look_at(created.now + command.delay if command.due is None else command.due)
+                due = created.now + command.delay if command.due is None else command.due
+                self.session.lookout.look_at(self.session.store.shard_of(execution.id), due)
         if first.frame.phase is not Phase.DONE:
             self.session.programs.add(execution)
+        shard = self.session.store.shard_of(execution.id)
         if first.frame.phase in (Phase.ENTER, Phase.TASK, Phase.MAP_RUN):
+            # Who takes a lease looks when it lapses: should this worker drop the frame, nobody rings.
+            self.session.lookout.look_at(shard, created.now + self.session.lease_ms)
             frame = replace(first.frame, entered_id=first.entered or 0)
             base = created.length
             self._take(Claimed(execution.id, frame, 1, previous=1, inbox=(), base=base, asked_at=asked_at))
         else:
-            self.session.wake.set()
+            self.session.lookout.look(shard)
 
     def abandon(self, execution: str, frame_ids: Iterable[str]) -> None:
         """Stop working on frames that a step has ended."""
@@ -278,8 +309,8 @@ class Worker:
             _log.error("runner of execution %s failed: %r", runner.execution_id, error)
         if runner.successor is not None and not self.session.stopping:
             self._start(runner.successor)
-        if self._held == self._room - 1:
-            self.session.wake.set()
+        if self._held == self._room - self._reserve - 1:
+            self.session.lookout.wake.set()
 
     async def _give_up(self, claimed: Claimed) -> None:
         """End an execution that the engine cannot go on with: FAILED, States.Runtime."""
@@ -303,56 +334,6 @@ class Worker:
         except StatewrightError as error:
             _log.warning("execution %s not given up yet: %s", claimed.execution, error)
 
-    # -- looking for work ---------------------------------------------------------------------------------------------
-    async def _look_and_wait(self) -> None:
-        session = self.session
-        session.looking()
-        try:
-            found = await self._claim()
-        except Exception as error:  # whatever it is, the worker goes on
-            _log.warning("cannot claim: %r", error)
-            await asyncio.sleep(random.uniform(0.2, 1))  # noqa: S311  not a secret
-            return
-        if found:
-            await asyncio.sleep(0)
-        elif isinstance(session.clock, VirtualClock):
-            if not session.wake.is_set() and not await self._advance(session.clock, None):
-                await session.wake.wait()
-        elif self._held >= self._room:  # a few more than we have room for are taken, so that no timer is missed
-            await asyncio.sleep(session.lease_ms / 6000)
-        else:
-            session.look_at(session.clock.now() + session.lease_ms // 3)
-            await session.wake.wait()
-
-    async def _claim(self) -> bool:
-        """Claim in all shards at once and plan the next look; whether that brought anything."""
-        session, store = self.session, self.session.store
-        limit = max(1, (self._room - self._held) // store.shards)
-        answers = await asyncio.gather(
-            *(
-                store.claim(shard, session.owner, session.lease_ms, limit, self._machines)
-                for shard in range(store.shards)
-            ),
-            return_exceptions=True,
-        )
-        claims = [answer for answer in answers if isinstance(answer, Claim)]
-        for error in answers:
-            if isinstance(error, BaseException):
-                if not claims or not isinstance(error, Exception):
-                    raise error
-                _log.error("claim failed: %r", error)
-        for shard, claim in enumerate(answers):
-            if not isinstance(claim, Claim):
-                continue
-            session.clock.observe(claim.now)
-            if claim.notices:
-                self._notices.look(shard)
-            for claimed in claim.frames:
-                self._take(claimed)
-            if claim.next_due is not None:
-                session.look_at(claim.next_due)
-        return any(claim.frames for claim in claims)
-
     # -- virtual time -------------------------------------------------------------------------------------------------
     async def run_until_idle(self, until: int | None = None) -> None:
         """With a virtual clock: do all there is to do, letting time jump to whatever is due next, until nothing is due.
@@ -367,19 +348,31 @@ class Worker:
         if not isinstance(clock, VirtualClock):
             raise TypeError("run_until_idle needs a VirtualClock")
         while not session.stopping:
-            session.looking()
-            if await self._claim():
+            if await self._claiming.everywhere():
                 await asyncio.sleep(0)
-            elif clock.working or session.wake.is_set():
-                await session.wake.wait()
+            elif clock.working or session.lookout.wake.is_set():
+                await session.lookout.wake.wait()
             elif not await self._advance(clock, until):
                 return
+
+    async def _run_virtual(self, clock: VirtualClock) -> None:
+        session = self.session
+        while not session.stopping:
+            try:
+                found = await self._claiming.everywhere()
+            except Exception as error:  # whatever it is, the worker goes on
+                await asyncio.sleep(self._claiming.complain(error) / 1000)
+                continue
+            if found:
+                await asyncio.sleep(0)
+            elif not session.lookout.wake.is_set() and not await self._advance(clock, None):
+                await session.lookout.wake.wait()
 
     async def _advance(self, clock: VirtualClock, until: int | None) -> bool:
         """Let the clock jump to what is due next; False if nothing is, or not by `until`."""
         if clock.working:
             return False
-        moments = [moment for moment in (self.session.planned, clock.next_wake) if moment is not None]
+        moments = [moment for moment in (self.session.lookout.planned, clock.next_wake) if moment is not None]
         if not moments or (until is not None and min(moments) > until):
             return False
         clock.advance_to(max(min(moments), clock.now()))

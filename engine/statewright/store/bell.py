@@ -34,6 +34,7 @@ class Bell:
         self._deadline = deadline
         self._connection: Connection | None = None
         self._rung = asyncio.Event()
+        self._shards: set[int] | None = None
         self._waiting: dict[bytes, asyncio.Event] = {}
         self._listeners: dict[bytes, int] = {}
 
@@ -49,24 +50,32 @@ class Bell:
         return self._connection
 
     def _ring_all(self) -> None:
+        self._shards = None
         self._rung.set()
         for event in self._waiting.values():
             event.set()
 
     def _heard(self, message: Any) -> None:
         if message[1] == _BELL:
+            if not message[2]:
+                self._shards = None
+            elif self._shards is not None:
+                self._shards.add(int(message[2]))
             self._rung.set()
         elif (event := self._waiting.get(message[2])) is not None:
             event.set()
 
-    async def ring(self) -> None:
-        """Return at the next ring since the last call; early on the first call and after a reconnect.
+    async def ring(self) -> frozenset[int] | None:
+        """Return at the next ring since the last call, with the shards named since then; early on the first call and
+        after a reconnect, with None: it may have been any.
 
         Raises StoreUnavailable when there is no server to listen to.
         """
         await self._listen().ensure()
         await self._rung.wait()
         self._rung.clear()
+        shards, self._shards = self._shards, set()
+        return None if shards is None else frozenset(shards)
 
     async def end(self, execution: str, ended: Callable[[], Awaitable[bool]]) -> None:
         """Return when the execution has ended, or may have: a message may be lost between the nodes of a cluster, so

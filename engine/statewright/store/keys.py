@@ -4,6 +4,7 @@
     sw:{meta}:machines, :m:<name>      set of names; hash per state machine
     sw:{meta}:d:<hash>                 definition text
     sw:{meta}:sweep                    hash: how far the workers have come in going through all keys
+    sw:{meta}:workers, :said           zset of workers (until when they count as there); hash: what each says of itself
     sw:{7}:x:<exec>                    header hash: execution, status, result
     sw:{7}:h:<exec>                    history list; the id of an event is its place
     sw:{7}:p:<exec>                    hash of the payloads of 2 KiB and more: text by SHA-256; as long as the execution
@@ -20,6 +21,7 @@
     sw:{7}:q                           set of the state machines that have ready frames
     sw:{7}:s                           hash: how often a sweep has put something right, by what it was
     sw:{7}:a:<activity>                zset of waiting activity tasks (since)
+    sw:{7}:a                           set of the activities that had waiting tasks
     sw:{7}:-                           never there (see `guard`)
     sw:{7}:e:<machine>:<status>        zset of executions (start time); <machine> empty: of all machines; child
                                        executions are listed under their map run's id instead
@@ -31,10 +33,17 @@ from __future__ import annotations
 
 from zlib import crc32
 
-__all__ = ["BELL", "END", "META", "SCHEMA", "SHARDS", "definition", "guard", "machine", "prefix", "shard_of"]
+__all__ = [
+    "BELL", "END", "META", "SCHEMA", "SHARDS", "SHARDS_EMBEDDED", "WORKERS", "definition", "guard", "machine", "prefix",
+    "shard_of",
+]  # fmt: skip
 
-SHARDS = 16
-"""Number of shards of a new store; fixed in its meta hash."""
+SHARDS = 256
+"""Number of shards of a new store; fixed in its meta hash.  So many are spread evenly over a dozen nodes (reliability
+notes, 3.1)."""
+
+SHARDS_EMBEDDED = 16
+"""The same for an embedded store, which is on one server."""
 
 SCHEMA = 1
 """Version of this layout; a store of another version is refused."""
@@ -42,8 +51,9 @@ SCHEMA = 1
 META = "sw:{meta}:meta"
 MACHINES = "sw:{meta}:machines"
 SWEEP = "sw:{meta}:sweep"
+WORKERS = "sw:{meta}:workers"
 BELL = "sw:bell"
-"""Channel: a frame became ready in the shard named by the message."""
+"""Channel: something became ready in the shard named by the message; if that is empty, a worker has gone."""
 END = "sw:end"
 """Channel: the execution named by the message ended."""
 

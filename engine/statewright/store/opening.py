@@ -23,11 +23,14 @@ from statewright.store.sentinel import Failover, Sentinels
 
 __all__ = ["open_store"]
 
+_MOST_SHARDS = 4096
+
 
 async def open_store(
     url: str | None,
     data_dir: Path | None = None,
     *,
+    shards: int | None = None,
     clock: Callable[[], int] | None = None,
     deadline: float = 30.0,
 ) -> RedisStore:
@@ -36,6 +39,7 @@ async def open_store(
     Arguments:
         url: ``redis://``, ``rediss://``, ``unix://``, ``cluster://`` or ``sentinel://`` (see `locate`).
         data_dir: of the embedded store.
+        shards: how many a new store has, for good; one that is there keeps what it has.  None: 256, embedded 16.
         clock: time in ms to use instead of the server's, for tests and simulation.
         deadline: seconds a call may wait for its answer, reconnecting as needed.
 
@@ -43,6 +47,8 @@ async def open_store(
 
     Example: ``store = await open_store(None, Path(".statewright"))``
     """
+    if shards is not None and not 1 <= shards <= _MOST_SHARDS:
+        raise StatewrightError("InvalidStore", f"a store has 1 to {_MOST_SHARDS} shards, not {shards}")
     identity = _Identity()
     kind, server, bell, closing = _connect(url, data_dir, identity, deadline)
     try:
@@ -51,13 +57,14 @@ async def open_store(
             _check_server(await information(Scripts(node, deadline)))
         scripts = Scripts(server, deadline)
         await check_rights(scripts, keys.META)
-        proposed: list[Argument] = [keys.SCHEMA, keys.SHARDS, secrets.token_hex(16), secrets.token_bytes(32)]
-        schema, shards, store_id, secret = await scripts.run("open", keys.META, proposed)
+        wanted = shards or (keys.SHARDS_EMBEDDED if url is None else keys.SHARDS)
+        proposed: list[Argument] = [keys.SCHEMA, wanted, secrets.token_hex(16), secrets.token_bytes(32)]
+        schema, there, store_id, secret = await scripts.run("open", keys.META, proposed)
         if int(schema) != keys.SCHEMA:
             message = f"the store has schema {int(schema)}, this version of statewright needs {keys.SCHEMA}"
             raise StatewrightError("StoreRefused", message)
         if server.guarded:  # each node has users of its own
-            await asyncio.gather(*[check_rights(scripts, f"{keys.prefix(s)}q") for s in range(int(shards))])
+            await asyncio.gather(*[check_rights(scripts, f"{keys.prefix(s)}q") for s in range(int(there))])
     except BaseException:
         await server.close()
         raise
@@ -66,7 +73,7 @@ async def open_store(
         server,
         bell,
         kind=kind,
-        shards=int(shards),
+        shards=int(there),
         store_id=store_id.decode(),
         secret=secret,
         clock=clock,

@@ -18,9 +18,10 @@ __all__ = [
     "Description",
     "HistoryPage",
     "Lease",
-    "OpenTask",
     "MachineRecord",
     "MapRunCounts",
+    "OpenTask",
+    "Presence",
     "Signal",
     "Signalled",
     "TaskOffer",
@@ -155,6 +156,23 @@ class Lease:
     execution: str
     frame_id: str
     revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """What a worker says of itself.
+
+    Arguments:
+        owner: unique to the worker; holder of its leases.
+        machines: the state machines it works on, in order; none: all.
+        held: frames it holds.
+        room: as many it would hold; with `held` = `room` it is full.
+    """
+
+    owner: str
+    machines: tuple[str, ...]
+    held: int
+    room: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,10 @@ from statewright.store.address import Kind
 from statewright.store.bell import Bell
 from statewright.store.codec import BrokenRecordError, Incoming, Outgoing, Resolve
 from statewright.store.connection import Resolve as Locate
+from statewright.store.measures import Measuring
 from statewright.store.recent import Recent
 from statewright.store.records import Claim, Claimed, Commit, Committed, Created, Lease, Signal, Signalled, TaskOffer
 from statewright.store.scripts import Argument, Scripts, Server
-from statewright.store.sweeping import Sweeping
 from statewright.values import Payload
 
 __all__ = ["RedisStore"]
@@ -36,7 +36,7 @@ _LEASES_PER_CALL = 200
 _NO_FORK = Fork(epoch=0, machines=("",), position="", length=0, window=0, tolerance=0)
 
 
-class RedisStore(Sweeping):
+class RedisStore(Measuring):
     """The store on a server; made by `open_store`.
 
     Arguments:
@@ -186,10 +186,12 @@ class RedisStore(Sweeping):
         chunks = [head + call for call in codec.item_calls(fork)]
         return [(chunk, self._scripts.start("items", key, chunk)) for chunk in chunks]
 
-    async def claim(self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = ()) -> Claim:
+    async def claim(
+        self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = (), *, patience: int = 0
+    ) -> Claim:
         """See `Store.claim`."""
         asked_at = time.monotonic()
-        arguments: list[Argument] = [self._time(), owner, lease_ms, limit, *machines]
+        arguments: list[Argument] = [self._time(), owner, lease_ms, limit, patience, *machines]
         now, due, notices, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
         return Claim(tuple(await self._claimed(rows, asked_at)), now, due, notices)
 
@@ -338,9 +340,9 @@ class RedisStore(Sweeping):
     async def _order(self, execution: str, body: bytes) -> TaskOrder | None:
         return await self._decoded(lambda incoming: codec.decode_frame("", body, incoming.of(execution)).task)
 
-    async def watch_bell(self) -> None:
+    async def watch_bell(self) -> frozenset[int] | None:
         """See `Store.watch_bell`."""
-        await self._bell.ring()
+        return await self._bell.ring()
 
     async def watch_end(self, execution: str) -> None:
         """See `Store.watch_end`."""

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
 from statewright.model import Execution, Fork, Frame, MapRun, Step
+from statewright.store.measures import Measures
 from statewright.store.records import (
     ChildEnd,
     Claim,
@@ -24,6 +25,7 @@ from statewright.store.records import (
     MachineRecord,
     MapRunCounts,
     OpenTask,
+    Presence,
     Signal,
     Signalled,
     TaskOffer,
@@ -55,10 +57,14 @@ class Store(Protocol):
         a commit, by the frame's owner (ValueError).
         """
 
-    async def claim(self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = ()) -> Claim:
-        """Lease up to `limit` ready frames; first moves lapsed leases and due timers (at most 100 each) to ready.
+    async def claim(
+        self, shard: int, owner: str, lease_ms: int, limit: int, machines: Sequence[str] = (), *, patience: int = 0
+    ) -> Claim:
+        """Lease up to `limit` ready frames; first moves lapsed leases (at most 100) and due timers (at most `limit`, or
+        10) to ready.
 
-        With names of state `machines`, frames of others are left alone, however many there are.
+        With names of state `machines`, frames of others are left alone, however many there are.  With `patience` (ms),
+        so is whatever became ready, lapsed or due less than so long ago: somebody else is expected to take it.
         """
 
     async def claim_frame(self, execution: str, frame_id: str, owner: str, lease_ms: int) -> Claimed | None:
@@ -209,8 +215,16 @@ class Store(Protocol):
         are those of the first of "nodes", which has the same with "address" and "role" (or "error") for each server
         of the "topology"."""
 
-    async def watch_bell(self) -> None:
-        """Return when something became ready in any shard since the last call (may be early)."""
+    async def announce(self, presence: Presence, keep_ms: int) -> tuple[tuple[Presence, ...], int]:
+        """Say that a worker is there for the next `keep_ms` (0: that it goes, which rings the bell); all that are
+        there, and server time."""
+
+    async def measure(self) -> Measures:
+        """How much there is to do, and who is there to do it.  Asks every shard."""
+
+    async def watch_bell(self) -> frozenset[int] | None:
+        """Return when something became ready since the last call, and where; None: perhaps anywhere, as messages may
+        have been missed, or a worker has gone."""
 
     async def watch_end(self, execution: str) -> None:
         """Return when the execution may have ended (check with `describe`)."""

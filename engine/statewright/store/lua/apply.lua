@@ -241,6 +241,7 @@ local function apply(at, exec, frame, now, base, old, commit, holder)
   for _, c in ipairs(commands.activity or none) do
     activity = c.name
     call('ZADD', P .. 'a:' .. activity, now, exec .. ':' .. frame .. ':' .. epoch)
+    call('SADD', P .. 'a', activity)
     ring()
   end
   for _, c in ipairs(commands.job or none) do job = c.child end

@@ -1,17 +1,22 @@
--- claim: lapsed leases and due timers to ready (at most 100 each), then lease ready frames, those that wait longest first.
--- ARGV: now, owner, lease ms, limit, state machines to serve (none: all).
+-- claim: lapsed leases and due timers to ready, then lease ready frames, those that wait longest first.
+-- ARGV: now, owner, lease ms, limit, patience ms (what has not waited for so long is left to others), state machines to
+-- serve (none: all).
 -- Answers {now, next due or false, notices, frame...} (see deliver.lua).
 local now, owner, limit = clock(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local deadline, moved = now + tonumber(ARGV[3]), {}
+local since = now - tonumber(ARGV[5])
 
-for _, member in ipairs(call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, 100)) do
+for _, member in ipairs(call('ZRANGEBYSCORE', LEASES, '-inf', since, 'LIMIT', 0, 100)) do
   call('ZREM', LEASES, member)
   local exec, frame = match(member, '^([^:]*):(.*)$')
-  enqueue(exec, frame, now)
+  enqueue(exec, frame, since)
   moved[member] = true
 end
 
-for _, timer in ipairs(call('ZRANGEBYSCORE', TIMERS, '-inf', now, 'LIMIT', 0, 100)) do
+-- Of very many timers no more than are likely to be leased: the others would only stand in line, in front of whatever
+-- becomes ready meanwhile.
+local most = math.max(10, math.min(limit, 100))
+for _, timer in ipairs(call('ZRANGEBYSCORE', TIMERS, '-inf', since, 'LIMIT', 0, most)) do
   call('ZREM', TIMERS, timer)
   local exec, frame, epoch, kind = match(timer, '^([^:]*):([^:]*):(%d+):(%a+)$')
   local f = call('HMGET', frame_key(exec, frame), 'rev', 'tm')
@@ -20,16 +25,16 @@ for _, timer in ipairs(call('ZRANGEBYSCORE', TIMERS, '-inf', now, 'LIMIT', 0, 10
       call('HSET', frame_key(exec, frame), 'tm', unlisted(f[2] or '', epoch, kind))
     end
     call('RPUSH', inbox_key(exec, frame), 'T' .. epoch .. ':' .. kind)
-    enqueue(exec, frame, now)
+    enqueue(exec, frame, since)
     moved[exec .. ':' .. frame] = true
   end
 end
 
 -- The state machines to serve; of very many with work to do, some at a time.
-local machines, waiting = {unpack(ARGV, 5)}, {}
+local machines, waiting = {unpack(ARGV, 6)}, {}
 if #machines == 0 then machines = call('SRANDMEMBER', P .. 'q', 100) end
 for _, machine in ipairs(machines) do
-  local members = call('ZRANGEBYSCORE', queue(machine), '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit)
+  local members = call('ZRANGEBYSCORE', queue(machine), '-inf', since, 'WITHSCORES', 'LIMIT', 0, limit)
   for i = 1, #members, 2 do
     waiting[#waiting + 1] = {since = tonumber(members[i + 1]), place = #waiting, member = members[i]}
   end
