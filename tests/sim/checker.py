@@ -12,7 +12,7 @@ from tests.sim.run import Run
 
 __all__ = ["violations"]
 
-_STAYS = re.compile(rb"^sw:\{(meta|\d+)\}:(meta$|machines$|m:|d:|x:|h:|p:|k:|u:|e:|runs$)")
+_STAYS = re.compile(rb"^sw:\{(meta|\d+)\}:(meta$|machines$|m:|d:|x:|h:|p:|z:|k:|u:|e:|runs$|done$|z$)")
 """What may be left when all executions have ended."""
 
 _ENDS = {

@@ -297,6 +297,8 @@ class Keyspace:
         return None if score is None else number(score)
 
     def zrange(self, key: bytes, start: bytes, stop: bytes, *options: bytes) -> list[bytes]:
+        if b"BYSCORE" in options:
+            return self.zrangebyscore(key, start, stop, *options)
         value = self._get(key, ZSet)
         if value is None:
             return []

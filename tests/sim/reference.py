@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from statewright.store import codec
+from statewright.store.archive import Archive
 from tests.sim.plan import Plan
 from tests.sim.run import Run
 from tests.sim.workloads import WORKLOADS
@@ -64,7 +65,11 @@ def trails(run: Run) -> dict[str, Trail]:
         shard, x, execution = key.partition(b":x:")
         if x:
             payloads = space.get(b"%b:p:%b" % (shard, execution), {})
-            found[execution.decode()] = _trail(header, space.get(b"%b:h:%b" % (shard, execution), []), payloads)
+            records = space.get(b"%b:h:%b" % (shard, execution), [])
+            if (stored := space.get(b"%b:z:%b" % (shard, execution))) is not None:
+                archive = Archive.unpack(stored)
+                header, records, payloads = {**header, **archive.fields}, archive.records, archive.payloads
+            found[execution.decode()] = _trail(header, records, payloads)
     return found
 
 

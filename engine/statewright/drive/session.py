@@ -110,6 +110,8 @@ class Session:
             elif isinstance(command, Fork | Finish):
                 self.wake.set()
             elif isinstance(command, EndExecution):
+                if command.successor is not None:
+                    self.wake.set()
                 self.ended(execution)
 
     def looking(self) -> None:

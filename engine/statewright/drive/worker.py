@@ -19,6 +19,7 @@ from statewright.drive.doorbell import Doorbell
 from statewright.drive.feeding import Feeder
 from statewright.drive.notices import Notices
 from statewright.drive.programs import Programs
+from statewright.drive.retention import keep_house
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
 from statewright.drive.threads import Threads
@@ -71,6 +72,7 @@ class Worker:
         lease_seconds: a frame is another worker's if this one has not been heard of for so long.
         machines: names of the state machines to work on, whose handlers it has; none: all.
         objects: where distributed Maps read items from and write results to.
+        archive_seconds: executions are archived so long after their end; None: nothing is archived or deleted here.
 
     Example: ``worker = Worker(store, …); await worker.run()``
     """
@@ -90,6 +92,7 @@ class Worker:
         lease_seconds: float = 9.0,
         machines: Sequence[str] = (),
         objects: Objects | None = None,
+        archive_seconds: float | None = None,
     ) -> None:
         self._threads = Threads(threads)
         self.session = Session(
@@ -110,6 +113,7 @@ class Worker:
         self._feeder = Feeder(self)
         self.session.feed = self._feeder.feed
         self._notices = Notices(self.session)
+        self._archive_seconds = archive_seconds
         self._doorbell = doorbell or Doorbell(store)
         self._machines = tuple(machines)
         self._room = concurrency * _FRAMES_PER_HANDLER
@@ -127,7 +131,10 @@ class Worker:
         """Work until `stop` is called."""
         session = self.session
         virtual = isinstance(session.clock, VirtualClock)
-        keeper = None if virtual else asyncio.get_running_loop().create_task(leases.keep(session, self._all))
+        spawn = asyncio.get_running_loop().create_task
+        aside = [] if virtual else [spawn(leases.keep(session, self._all))]
+        if not virtual and self._archive_seconds is not None:
+            aside.append(spawn(keep_house(session, self._archive_seconds)))
         self._running = True
         self._loop_ended.clear()
         self._loop_task = asyncio.current_task()
@@ -142,8 +149,8 @@ class Worker:
             self._running = False
             session.looking()
             self._loop_ended.set()
-            if keeper is not None:
-                keeper.cancel()
+            for task in aside:
+                task.cancel()
 
     async def stop(self, grace: float = 10.0) -> None:
         """Drain: claim nothing more, let running handlers end for up to `grace` seconds, give back what is left."""

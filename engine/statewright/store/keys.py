@@ -3,9 +3,14 @@
     sw:{meta}:meta                     hash: schema, store id, shards, secret
     sw:{meta}:machines, :m:<name>      set of names; hash per state machine
     sw:{meta}:d:<hash>                 definition text
+    sw:{meta}:old                      zset of definitions a state machine had before (until when)
     sw:{7}:x:<exec>                    header hash: execution, status, result
     sw:{7}:h:<exec>                    history list; the id of an event is its place
     sw:{7}:p:<exec>                    hash of the payloads of 2 KiB and more: text by SHA-256; as long as the execution
+    sw:{7}:z:<exec>                    archive: the history, the payloads and the large fields of the header of an
+                                       execution that ended, compressed (see archive.py)
+    sw:{7}:done, :z                    zsets of ended executions (when), as they are and archived; the children of map
+                                       runs are in the first only
     sw:{7}:f:<exec>:<frame>            frame hash: revision, owner, body ...
     sw:{7}:b:<exec>:<frame>            inbox list
     sw:{7}:j|r|i|o:<exec>:<frame>:<e>  a fork: join record, results, items, set of open children
@@ -29,7 +34,7 @@ from __future__ import annotations
 
 from zlib import crc32
 
-__all__ = ["BELL", "END", "META", "SCHEMA", "SHARDS", "definition", "guard", "machine", "prefix", "shard_of"]
+__all__ = ["BELL", "END", "META", "OLD", "SCHEMA", "SHARDS", "definition", "guard", "machine", "prefix", "shard_of"]
 
 SHARDS = 16
 """Number of shards of a new store; fixed in its meta hash."""
@@ -39,6 +44,7 @@ SCHEMA = 1
 
 META = "sw:{meta}:meta"
 MACHINES = "sw:{meta}:machines"
+OLD = "sw:{meta}:old"
 BELL = "sw:bell"
 """Channel: a frame became ready in the shard named by the message."""
 END = "sw:end"

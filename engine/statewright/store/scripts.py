@@ -25,11 +25,11 @@ Argument: TypeAlias = str | bytes | int
 
 _REDIRECTIONS = 3  # in a row without a pause
 
-_SHARED = ("common", "runs", "apply", "deliver")
+_SHARED = ("common", "runs", "ending", "apply", "deliver")
 
 VERBS = (
     "open", "create", "commit", "items", "claim", "claim_frame", "extend", "release", "signal", "heartbeat", "take",
-    "open_frames", "put_machine", "advance", "update_run", "rights",
+    "open_frames", "put_machine", "advance", "update_run", "rights", "archive", "delete", "drop_definition",
 )  # fmt: skip
 """The verbs; each is a file in ``lua/``, the body of its function."""
 

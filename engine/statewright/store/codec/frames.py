@@ -81,6 +81,7 @@ class _Execution(msgspec.Struct, array_like=True):
     map_run: str = ""
     link: str = ""
     sync: bool = False
+    predecessor: str = ""
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -285,6 +286,7 @@ def encode_execution(execution: Execution, out: Outgoing) -> bytes:
             e.map_run,
             encode_link(e.link),
             e.sync,
+            e.predecessor,
         )
     )
 
@@ -307,4 +309,5 @@ def decode_execution(id: str, started_at: int, body: bytes, resolve: Resolve) ->
         map_run=e.map_run,
         link=decode_link(e.link),
         sync=e.sync,
+        predecessor=e.predecessor,
     )

@@ -92,16 +92,13 @@ local function fork(exec, frame, now, origin, c)
   if length == 0 then joined(exec, frame, c.epoch, origin, now) end
 end
 
--- The names of the indexes that list an execution: of all and of its state machine, or of the map run it belongs to.
-local function indexes(machine, run) return run and run ~= '' and {run} or {'', machine} end
-
 -- The execution is over: only its header, its history, its payloads and its place in the indexes stay.  The header
 -- keeps what identifies the last commits, so that a repetition of them is still answered.
-local function finale(exec, now, c, commit, holder)
+local function finale(exec, now, c, commit, holder, successor)
   local x = P .. 'x:' .. exec
   local h = call('HMGET', x, 'mn', 't0', 'ix', 'up', 'head', 'ex')
-  call('HSET', x, 'st', c.status, 't1', c.at ~= '' and c.at or now, 'output', c.output, 'error', c.error, 'cause', c.cause,
-    unpack(commit))
+  local ended = c.at ~= '' and c.at or now
+  call('HSET', x, 'st', c.status, 't1', ended, 'output', c.output, 'error', c.error, 'cause', c.cause, unpack(commit))
   call('HSET', x, unpack(holder))
   local child = run_of(h[4])
   if child and h[6] == '1' then -- nothing of an EXPRESS child stays but its result
@@ -111,12 +108,15 @@ local function finale(exec, now, c, commit, holder)
       call('ZREM', P .. 'e:' .. index .. ':RUNNING', exec)
       call('ZADD', P .. 'e:' .. index .. ':' .. c.status, h[2], exec)
     end
+    call('ZADD', P .. 'done', ended, exec)
   end
   call('ZREM', TIMERS, exec .. '::0:execution')
   drop_frames(exec, {''}, now)
   if child then
     child_ended(h[4], exec, now, h[2], h[5], c)
     if h[6] == '1' then call('UNLINK', x, P .. 'h:' .. exec, P .. 'p:' .. exec) end
+  elseif successor then
+    succeed(exec, h[1], h[4], successor, now)
   elseif match(h[4] or '', '^awaited') then
     notice('E' .. exec)
   end
@@ -132,6 +132,7 @@ local function read_commands(at)
     fork = {'epoch', 'length', 'window', 'tolerance', 'map', 'body'},
     finish = {'failed', 'result', 'error', 'cause'},
     ['end'] = {'status', 'output', 'error', 'cause', 'at'},
+    successor = {'exec', 'arn', 'started', 'head', 'body', 'event', 'due', 'payload'},
     drop = {'frame'},
     close = {'epoch'},
     job = {'child'},
@@ -201,7 +202,7 @@ local function apply(at, exec, frame, now, base, old, commit, holder)
   end
   if runs ~= (old.mr or '') then call('HSET', frame_key(exec, frame), 'mr', runs) end
   if commands['end'] then
-    finale(exec, now, commands['end'][1], commit, holder)
+    finale(exec, now, commands['end'][1], commit, holder, commands.successor and commands.successor[1])
     return false
   end
   if commands.finish then
