@@ -40,7 +40,7 @@ class Trail:
     def outcome(self) -> list[str | None]:
         """Status, output, error and cause, without what differs between runs."""
         fields = [self.header.get(name) for name in (b"st", b"output", b"error", b"cause")]
-        return [None if field is None else _plain(field.decode()) for field in fields]
+        return [_plain(field.decode()) if field else None for field in fields]
 
     def shape(self, *, ordered: bool) -> list[tuple[int, str, str]]:
         """(previous, type, details) of the events without what differs between runs.  Not `ordered`: sorted, and

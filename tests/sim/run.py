@@ -152,6 +152,7 @@ class Run:
             Tokens(site.SECRET),
             clock=ServerClock(),
             lease_seconds=self.lease,
+            archive_seconds=self.plan.archive,
         )
         worker.session.monotonic = loop.time
         await worker.run()

@@ -112,10 +112,8 @@ class Engine:
         """
 
         async def last() -> Collected:
-            done = Collected()
-            async for done in self.engine.collect(retention, dry_run=dry_run):
-                pass
-            return done
+            steps = [done async for done in self.engine.collect(retention, dry_run=dry_run)]
+            return steps[-1]
 
         return self._await(last())
 
