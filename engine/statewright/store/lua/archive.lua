@@ -12,7 +12,7 @@ if f[2] ~= ARGV[2] or call('LLEN', h) ~= tonumber(ARGV[3]) or call('HLEN', p) ~=
 if ARGV[5] ~= '' then
   local kept, fields = {}, call('HGETALL', x)
   for i = 1, #fields, 2 do
-    if not BULK[fields[i]] and fields[i + 1] ~= '' then
+    if not BULK[fields[i]] then
       kept[#kept + 1] = fields[i]
       kept[#kept + 1] = fields[i + 1]
     end
