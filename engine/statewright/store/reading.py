@@ -138,7 +138,7 @@ class Reading:
         for place, (header, length) in enumerate(found):
             # Every execution has a header with all fields, and events: unless they are, or just were, archived.
             if header[1] is not None and (header[0] is None or not length):
-                found[place] = await self._archived_header(executions[place], header)
+                found[place] = await self._archived_header(executions[place], header, length)
         return await self._decoded(
             lambda incoming: [
                 self._description(execution, header, length, incoming.of(execution))
@@ -146,11 +146,11 @@ class Reading:
             ]
         )
 
-    async def _archived_header(self, execution: str, header: list[Any]) -> tuple[list[Any], int]:
-        """The header of an archived execution, and how many events it has; all None if it was deleted meanwhile."""
+    async def _archived_header(self, execution: str, header: list[Any], length: int) -> tuple[list[Any], int]:
+        """The header of an archived execution, and how many events it has; as they are if there is no archive."""
         archive = await self._archive(execution)
         if archive is None:
-            return [None] * len(header), 0
+            return header, length
         small = dict(zip(_HEADER, header, strict=True))
         return [archive.fields.get(name.encode(), small[name]) for name in _HEADER], len(archive.records)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from statewright.arn import arn_within
 from statewright.model import Execution, Fork, Frame, Item, MapRun, Phase, TaskKind, TaskOrder
 from statewright.store.codec.payloads import Outgoing, Resolve
 from statewright.store.codec.runs import decode_link, encode_link
@@ -69,6 +70,8 @@ class _Fork(msgspec.Struct, array_like=True):
 
 
 class _Execution(msgspec.Struct, array_like=True):
+    """An empty `arn` or `machine_name` is the one that follows from the others, an empty `type` is STANDARD."""
+
     arn: str
     name: str
     machine_arn: str
@@ -269,19 +272,28 @@ def item_calls(fork: Fork) -> Iterator[list[str | bytes | int]]:
         yield out.arguments() + fields
 
 
+def _last(machine_arn: str) -> str:
+    return machine_arn.rpartition(":")[2]
+
+
+def _arn(machine_arn: str, name: str) -> str:
+    """The ARN of an execution, as most have it."""
+    return arn_within(machine_arn, "execution", name)
+
+
 def encode_execution(execution: Execution, out: Outgoing) -> bytes:
     """The part of an execution's header that never changes, but for its id and start time."""
     e = execution
     return _pack(
         _Execution(
-            e.arn,
+            "" if e.arn == _arn(e.machine_arn, e.name) else e.arn,
             e.name,
             e.machine_arn,
-            e.machine_name,
+            "" if e.machine_name == _last(e.machine_arn) else e.machine_name,
             e.definition,
             out.text(e.input.text),
             e.role_arn,
-            e.type,
+            "" if e.type == "STANDARD" else e.type,
             e.entry,
             e.map_run,
             encode_link(e.link),
@@ -296,15 +308,15 @@ def decode_execution(id: str, started_at: int, body: bytes, resolve: Resolve) ->
     e = _execution(body)
     return Execution(
         id=id,
-        arn=e.arn,
+        arn=e.arn or _arn(e.machine_arn, e.name),
         name=e.name,
         machine_arn=e.machine_arn,
-        machine_name=e.machine_name,
+        machine_name=e.machine_name or _last(e.machine_arn),
         definition=e.definition,
         input=Payload.parse(resolve(e.input)),
         started_at=started_at,
         role_arn=e.role_arn,
-        type=e.type,
+        type=e.type or "STANDARD",
         entry=e.entry,
         map_run=e.map_run,
         link=decode_link(e.link),
