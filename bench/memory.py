@@ -50,9 +50,9 @@ async def memory(folder: Path, count: int) -> dict[str, Any]:
         async def grown(machine: str, definition: dict[str, Any], events: int) -> int:
             await engine.deploy(definition, name=machine)
             before = await used(address)
-            for start in range(0, count, 500):
+            for start in range(0, count, 100):
                 await asyncio.gather(
-                    *(engine.start(machine, ORDER, name=f"order-{n}") for n in range(start, start + 500))
+                    *(engine.start(machine, ORDER, name=f"order-{n}") for n in range(start, start + 100))
                 )
             await settled(engine, machine, events)
             return await used(address) - before
@@ -80,7 +80,7 @@ async def settled(engine: AsyncEngine, machine: str, events: int) -> None:
         found, _ = await store.executions(machine, "RUNNING", 0, 20_000)
         if all(each.length == events for each in found):
             return
-        await asyncio.sleep(0.2)
+        await asyncio.sleep(2)
 
 
 async def used(url: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
@@ -61,7 +62,7 @@ async def test_the_end_of_the_last_is_waited_for(site: Site, real: bool, text: s
         found = await chain(engine, "m:first")
         assert [each.status for each in found] == ["SUCCEEDED"] * 4
         assert found[-1] == ended or found[-1].execution.arn == ended.execution.arn
-        for one, other in zip(found, found[1:], strict=False):
+        for one, other in itertools.pairwise(found):
             assert other.execution.predecessor == one.execution.arn
             answer = json.loads(one.output or "")
             assert answer == {"ExecutionArn": other.execution.arn, "StartDate": other.execution.started_at}
@@ -148,7 +149,7 @@ async def test_refused_where_it_is_not_the_end_of_an_execution(site: Site, where
         states = {"S": {**again({}), "Next": "P"}, "P": {"Type": "Pass", "End": True}}
         del states["S"]["End"]
     async with site.engine() as engine:
-        with pytest.raises(Exception, match="CONTINUE_AS_NEW|continue"):
+        with pytest.raises(Exception, match=r"CONTINUE_AS_NEW|continue"):
             await engine.deploy(definition(states), name="m", type="EXPRESS" if where == "express" else "STANDARD")
 
 

@@ -36,6 +36,7 @@ def violations(run: Run) -> list[str]:
         wrong += [f"{execution}: {each}" for each in _history(trail)]
     wrong += _left_over(run)
     wrong += _indexes(run, found)
+    wrong += _remembered(run, found)
     wrong += _map_runs(run)
     for order in run.orders:
         if order.execution.id in found:
@@ -78,6 +79,20 @@ def _indexes(run: Run, found: dict[str, Trail]) -> Iterator[str]:
     there = Counter((name, trail.status) for name, trail in found.items() if not trail.header.get(b"ix"))
     if listed != there:
         yield f"listed, but not there: {listed - there}; there, but not listed: {there - listed}"
+
+
+def _remembered(run: Run, found: dict[str, Trail]) -> Iterator[str]:
+    """Whatever ended is once on the list of what is to be archived, or on that of what is archived; the children of
+    map runs, which go with their parents, are on the first only.  An archive replaces the history."""
+    space = run.world.server.space.keys
+    listed = Counter(name.decode() for key in space if key.endswith((b"}:done", b"}:z")) for name in space[key])
+    for name, trail in found.items():
+        child = bool(trail.header.get(b"ix"))
+        archived = any(key.endswith(b"}:z:" + name.encode()) for key in space)
+        if archived == any(key.endswith(b"}:h:" + name.encode()) for key in space):
+            yield f"{name}: there is a history and an archive, or neither"
+        if listed[name] != (trail.status != "RUNNING" and not (child and archived)):
+            yield f"{name}: it is {trail.status}, and remembered {listed[name]} times"
 
 
 def _map_runs(run: Run) -> Iterator[str]:

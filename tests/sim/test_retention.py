@@ -27,7 +27,7 @@ def collected(run: Run) -> int:
     world.now += 7200 + SETTLED_MS / 1000
     world.over = lambda: bool(counts)
 
-    async def work(loop: SimLoop) -> None:  # noqa: ARG001
+    async def work(loop: SimLoop) -> None:
         store = run.open_store()
         counts.append([done.executions async for done in collect(store, 0)][-1])
         await store.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -21,6 +22,7 @@ _DEFAULT_MS: Final = 90 * 24 * 3600 * 1000
 """As on AWS: executions are kept for 90 days after their end (documentation, "Quotas", execution history retention)."""
 
 _AT_ONCE: Final = 100
+_SMALL: Final = 64 * 1024
 _PAGE: Final = 500
 
 
@@ -63,7 +65,9 @@ class Retention(MapRuns):
                 return False  # archived or deleted meanwhile
             archive.records.extend(page)
             size += sum(map(len, page))
-        packed = archive.pack() if size <= LARGEST else b""
+        packed = b""
+        if size <= LARGEST:  # others need not wait for a large one
+            packed = await asyncio.to_thread(archive.pack) if size > _SMALL else archive.pack()
         arguments: list[Argument] = [execution, ended, length, len(texts) // 2, packed]
         return bool(await self._scripts.run("archive", header, arguments))
 
