@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from datetime import timedelta
 
 import pytest
 
-from statewright import AsyncEngine, StatewrightError
+from statewright import AsyncEngine, Engine, StatewrightError
 from statewright.drive import retention
 from statewright.drive.retention import SETTLED_MS, Collected, collect, keep_house
 from tests.drive.conftest import Site
@@ -37,7 +37,7 @@ async def waiting(engine: AsyncEngine) -> list[int]:
     return [sum([len(await engine.store.ended(s, 0, 999, archived=kind)) for s in shards]) for kind in (False, True)]
 
 
-async def last(engine: AsyncEngine, ms: int | None, **options: Any) -> Collected:
+async def last(engine: AsyncEngine, ms: int | None, **options: bool) -> Collected:
     return [done async for done in collect(engine.store, ms, **options)][-1]
 
 
@@ -140,3 +140,12 @@ async def test_a_name_used_again_is_another_execution(site: Site) -> None:
             assert (await engine.run("m", value, name="e", timeout=20)).output == f'{{"e":{value}}}'
             site.clock.advance_to(site.clock() + SETTLED_MS)
             await last(engine, 0)
+
+
+def test_without_an_event_loop(site: Site) -> None:
+    with Engine(site.url, clock=site.clock) as engine:
+        assert engine.collect(timedelta(days=1)) == Collected(16, 0, 0)
+        with pytest.raises(StatewrightError, match="cannot be kept"):
+            engine.collect(timedelta(days=-1))
+    with pytest.raises(StatewrightError, match="cannot be kept"), Engine(site.url, retention=timedelta(-1)):
+        pass

@@ -64,7 +64,9 @@ class Connected:
         self._limits = limits or PROFILES[profile]
         self._working: dict[str, Any] = {"concurrency": concurrency, "threads": threads, "lease_seconds": lease_seconds}
         self._working["archive_seconds"] = None if archive_after is None else archive_after.total_seconds()
-        self._retention = retention
+        self._retention: int | Literal["for ever"] | None = (
+            milliseconds(retention) if isinstance(retention, timedelta) else retention
+        )
         self.arns = Arns(region, account)
         self.registry = Registry(tasks, region=region, account=account)
         self._objects = open_objects(objects) if isinstance(objects, str | Path) else objects
@@ -79,7 +81,7 @@ class Connected:
             store = await open_store(self._url, self._data_dir, clock=self._virtual)
             self._clock.observe(await store.now())
             if self._retention is not None:
-                await store.set_retention(None if self._retention == "for ever" else milliseconds(self._retention))
+                await store.set_retention(None if self._retention == "for ever" else self._retention)
             loop = asyncio.get_running_loop()
             self._opened = Opened(store, Programs(store), Tokens(await store.secret()), Doorbell(store), loop)
 

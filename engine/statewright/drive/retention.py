@@ -61,13 +61,14 @@ async def _tidy(store: Store, shard: int, now: int, archive_ms: int) -> bool:
         store.ended(shard, 0, _BATCH, archived=True),
     )
     due = [each.execution for each in fresh if each.at <= now - archive_ms]
-    await asyncio.gather(*map(store.archive, due))
-    over: list[str] = []
+    done = await asyncio.gather(*map(store.archive, due))
+    more = len(due) == _BATCH and any(done)
     if retention is not None:
         before = now - max(retention, SETTLED_MS)
         over = [each.execution for each in archived if each.at <= before]
-        await asyncio.gather(*(store.delete(execution, before) for execution in over))
-    return len(due) == _BATCH or len(over) == _BATCH
+        deleted = await asyncio.gather(*(store.delete(execution, before) for execution in over))
+        more = more or any(left for _, left in deleted) or (len(over) == _BATCH and any(count for count, _ in deleted))
+    return more
 
 
 @dataclass(frozen=True, slots=True)
