@@ -20,7 +20,7 @@ LARGEST: Final = 2 * 1024 * 1024
 
 _VERSION: Final = b"\x01"
 _LEVEL: Final = 6
-"""Measured on the order saga (README, "What an execution costs"): 1 is 7 % larger, 9 the same size and slower."""
+"""Measured on the executions of the simulation: 1 is 7 % larger, 9 the same; without the dictionary 34 % larger."""
 
 _DICTIONARY: Final = "".join(
     (
