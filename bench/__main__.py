@@ -16,6 +16,7 @@ from bench import scenarios
 from bench.languages import compile_and_evaluate, language_cost
 from bench.large_file import large_file
 from bench.limit import commits_per_second
+from bench.memory import memory
 from statewright import AsyncEngine, Limits
 from statewright.store.embedded import stop_embedded
 
@@ -51,6 +52,9 @@ async def measure(data_dir: Path, only: str | None, quick: bool) -> dict[str, An
         megabytes = 20 if quick else 1000
         report["large-file"] = figures = await large_file(data_dir, data_dir.parent / "objects", megabytes)
         print(f"{'large-file':24} " + "  ".join(f"{name} {figure}" for name, figure in figures.items()), flush=True)
+    if only is not None and "memory" in only:  # not among the others: it takes half a million commits
+        report["memory"] = figures = await memory(data_dir.parent / "memory", 1000 if quick else 10_000)
+        print(f"{'memory':24} " + "  ".join(f"{name} {figure}" for name, figure in figures.items()), flush=True)
     async with AsyncEngine(data_dir=data_dir, tasks={"noop": noop}, limits=LIMITS) as engine, engine.worker():
         runs: dict[str, Callable[[], Awaitable[scenarios.Result]]] = {
             "chain, one at a time": lambda: scenarios.chain_alone(engine, 100 // scale),

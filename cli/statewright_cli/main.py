@@ -16,7 +16,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from statewright_cli import output
-from statewright_cli.commands import callbacks, definitions, executions, mapruns, metrics, operations, run, worker
+from statewright_cli.commands import (
+    callbacks,
+    definitions,
+    executions,
+    mapruns,
+    metrics,
+    operations,
+    retention,
+    run,
+    worker,
+)
 from statewright_cli.session import Settings, settings_options
 
 if TYPE_CHECKING:
@@ -65,7 +75,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Settings)
 
 
-for _module in (run, executions, mapruns, worker, metrics, callbacks, definitions, operations):
+for _module in (run, executions, mapruns, worker, metrics, callbacks, definitions, operations, retention):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

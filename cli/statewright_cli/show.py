@@ -41,6 +41,8 @@ def execution_row(description: Description) -> Row:
         "status": description.status,
         "startDate": moment(execution.started_at),
         "stopDate": None if description.stopped_at is None else moment(description.stopped_at),
+        "predecessorArn": execution.predecessor or None,
+        "successorArn": description.successor,
         "error": description.error,
         "cause": description.cause,
         "input": execution.input.value,

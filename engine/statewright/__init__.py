@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from statewright.api import ActivityTask, AsyncEngine, Engine, MapRunDescription, Metric, Metrics, Started
     from statewright.deployment import InvalidDefinitionError
-    from statewright.drive import VirtualClock
+    from statewright.drive import Collected, VirtualClock
     from statewright.errors import DefinitionError, StatesError, StatewrightError
     from statewright.model import Limits
     from statewright.store.records import Description, MachineRecord
@@ -22,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ActivityTask",
     "AsyncEngine",
+    "Collected",
     "DefinitionError",
     "Description",
     "Engine",
@@ -45,7 +46,7 @@ __all__ = [
 _HOME = {
     "api": ("ActivityTask", "AsyncEngine", "Engine", "MapRunDescription", "Metric", "Metrics", "Started"),
     "deployment": ("InvalidDefinitionError",),
-    "drive": ("VirtualClock",),
+    "drive": ("Collected", "VirtualClock"),
     "errors": ("DefinitionError", "StatesError", "StatewrightError"),
     "model": ("Limits",),
     "store.records": ("Description", "MachineRecord"),

@@ -332,7 +332,7 @@ def _machine_succeeded(turn: Turn, output: Payload) -> None:
     turn.frame = replace(frame, phase=Phase.DONE)
     if frame.id == "":
         turn.record("ExecutionSucceeded", {"output": output})
-        turn.command(EndExecution("SUCCEEDED", output))
+        turn.command(EndExecution("SUCCEEDED", output, successor=turn.successor))
         return
     if frame.item is not None:
         turn.record("MapIterationSucceeded", {"name": turn.owner, "index": frame.item.index}, side=True)

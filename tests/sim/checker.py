@@ -15,7 +15,8 @@ from tests.sim.run import Run
 __all__ = ["violations"]
 
 _STAYS = re.compile(
-    rb"^sw:\{(meta|\d+)\}:(meta$|machines$|workers$|said$|m:|d:|x:|h:|p:|k:|u:|e:|runs$|a$|s$|sweep$|w$|incidents$)"
+    rb"^sw:\{(meta|\d+)\}:(meta$|machines$|workers$|said$|m:|d:|x:|h:|p:|z:|k:|u:|e:|runs$|a$|s$|sweep$|w$|incidents$"
+    rb"|done$|z$)"
 )
 """What may be left when all executions have ended."""
 
@@ -34,6 +35,7 @@ def violations(run: Run) -> list[str]:
     wrong += _left_over(run)
     wrong += _repairs(run)
     wrong += _indexes(run, found)
+    wrong += _remembered(run, found)
     wrong += _map_runs(run)
     for order in run.orders:
         if order.execution.id in found:
@@ -82,6 +84,20 @@ def _indexes(run: Run, found: dict[str, Trail]) -> Iterator[str]:
     there = Counter((name, trail.status) for name, trail in found.items() if not trail.header.get(b"ix"))
     if listed != there:
         yield f"listed, but not there: {listed - there}; there, but not listed: {there - listed}"
+
+
+def _remembered(run: Run, found: dict[str, Trail]) -> Iterator[str]:
+    """Whatever ended is once on the list of what is to be archived, or on that of what is archived; the children of
+    map runs, which go with their parents, are on the first only.  An archive replaces the history."""
+    space = run.world.server.space.keys
+    listed = Counter(name.decode() for key in space if key.endswith((b"}:done", b"}:z")) for name in space[key])
+    for name, trail in found.items():
+        child = bool(trail.header.get(b"ix"))
+        archived = any(key.endswith(b"}:z:" + name.encode()) for key in space)
+        if archived == any(key.endswith(b"}:h:" + name.encode()) for key in space):
+            yield f"{name}: there is a history and an archive, or neither"
+        if listed[name] != (trail.status != "RUNNING" and not (child and archived)):
+            yield f"{name}: it is {trail.status}, and remembered {listed[name]} times"
 
 
 def _map_runs(run: Run) -> Iterator[str]:

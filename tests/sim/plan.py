@@ -46,6 +46,7 @@ class Plan:
         workers: how many there are at a time.
         faults: (step, kind), in the order of steps.
         late: share of steps in which time passes though messages are on their way.
+        archive: seconds after their end executions are archived; None: they are not.
     """
 
     seed: int
@@ -53,6 +54,7 @@ class Plan:
     workers: int = 2
     faults: tuple[tuple[int, str], ...] = ()
     late: float = 0.0
+    archive: float | None = None
 
     @property
     def harmless(self) -> bool:
@@ -89,4 +91,5 @@ def plan_of(seed: int, *, roll_back: bool = False) -> Plan:
         workers=chance.choice((1, 2, 2)),
         faults=tuple(zip(steps, kinds, strict=True)),
         late=chance.choice((0.0, 0.0, 0.01, 0.05)),
+        archive=chance.choice((None, None, None, 0.5)),
     )

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from statewright.store import codec
+from statewright.store.archive import Archive
 from tests.sim.plan import Plan
 from tests.sim.run import Run
 from tests.sim.workloads import WORKLOADS
@@ -41,7 +42,7 @@ class Trail:
     def outcome(self) -> list[str | None]:
         """Status, output, error and cause, without what differs between runs."""
         fields = [self.header.get(name) for name in (b"st", b"output", b"error", b"cause")]
-        return [None if field is None else _plain(field.decode()) for field in fields]
+        return [_plain(field.decode()) if field else None for field in fields]
 
     def shape(self, *, ordered: bool) -> list[tuple[int, str, str]]:
         """(previous, type, details) of the events without what differs between runs.  Not `ordered`: sorted, and
@@ -66,7 +67,11 @@ def trails(run: Run) -> dict[str, Trail]:
         shard, x, execution = key.partition(b":x:")
         if x:
             payloads = space.get(b"%b:p:%b" % (shard, execution), {})
-            found[execution.decode()] = _trail(header, space.get(b"%b:h:%b" % (shard, execution), []), payloads)
+            records = space.get(b"%b:h:%b" % (shard, execution), [])
+            if (stored := space.get(b"%b:z:%b" % (shard, execution))) is not None:
+                archive = Archive.unpack(stored)
+                header, records, payloads = {**header, **archive.fields}, archive.records, archive.payloads
+            found[execution.decode()] = _trail(header, records, payloads)
     return found
 
 

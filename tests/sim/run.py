@@ -178,6 +178,7 @@ class Run:
             Tokens(site.SECRET),
             clock=ServerClock(),
             lease_seconds=self.lease,
+            archive_seconds=self.plan.archive,
         )
         worker.session.monotonic = loop.time
         self._at_work[loop] = worker

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from statewright.drive import callbacks, claiming, clock, session, starting, worker
-from statewright.store import cluster, connection, opening, redis, scripts
+from statewright.store import cluster, connection, opening, recent, redis, scripts
 from tests.sim.world import EPOCH, World
 
 __all__ = ["SOURCES", "simulated_sources"]
@@ -18,7 +18,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SOURCES: dict[str, tuple[Any, ...]] = {
-    "time": (clock, session, starting, redis),
+    "time": (clock, session, starting, recent, redis),
     "secrets": (callbacks, session, worker, opening, redis),
     "random": (callbacks, claiming, cluster, connection, scripts),
 }

@@ -215,6 +215,31 @@ _LARGE = _machine(
     Third={"Type": "Task", "Resource": "work", "InputPath": "$.second", "ResultPath": "$.third"},
 )
 
+_AGAIN = {
+    "QueryLanguage": "JSONata",
+    **_machine(
+        Work=_work(Arguments="{% {'round': $states.input.round} %}", Output="{% $states.input %}"),
+        Enough={
+            "Type": "Choice",
+            "Choices": [{"Condition": "{% $states.input.round < $states.input.rounds %}", "Next": "Again"}],
+            "Default": "Done",
+        },
+        Again={
+            "Type": "Task",
+            "Resource": "arn:aws:states:::statewright:continueAsNew",
+            "Arguments": {
+                "Input": {
+                    "round": "{% $states.input.round + 1 %}",
+                    "rounds": "{% $states.input.rounds %}",
+                    "text": "{% $states.input.text %}",
+                }
+            },
+            "End": True,
+        },
+        Done={"Type": "Succeed"},
+    ),
+}
+
 _STOPPED = _machine(
     Both={
         "Type": "Parallel",
@@ -250,6 +275,7 @@ WORKLOADS = (
     Workload("inner", _machine(Inside=_work(Retry=_RETRY)), ({}, {"fails": {"Inside": 2}}), intervals={"Inside": 1000}),
     Workload("slow", _SLOW, ({"hangs": {"Hang": 1}},), determined=False, intervals={"Hang": 1000}),
     Workload("large", _LARGE),
+    Workload("again", _AGAIN, ({"round": 1, "rounds": 3, "text": ""}, {"round": 1, "rounds": 3, "text": "x" * 3000})),
     Workload("stopped", _STOPPED, determined=False, ordered=False, stopped=True),
     Workload("express", _EXPRESS, type="EXPRESS", pauses={"Pause": 1000}),
 )

@@ -220,7 +220,7 @@ async def test_the_end_leaves_header_history_and_indexes(stores: Stores) -> None
     stores.clock.ms += 7
     done = await scene.commit(commands=(END,), drop=("/1.0",), closed=(), history=events("ExecutionSucceeded"))
     assert done.outcome == "OK"
-    assert await scene.keys() == {"x:E1", "h:E1", "e::SUCCEEDED", "e:m:SUCCEEDED"}
+    assert await scene.keys() == {"x:E1", "h:E1", "done", "e::SUCCEEDED", "e:m:SUCCEEDED"}
     description = await scene.store.describe("E1")
     assert description is not None
     assert (description.status, description.output, description.error) == ("SUCCEEDED", '"done"', None)

@@ -219,7 +219,7 @@ async def test_items_of_a_refused_fork_leave_nothing_behind(stores: Stores) -> N
     pinned = await scene.commit(pinned=True, base=9, commands=(late,))  # items go ahead of it
     assert pinned.outcome == "BASE"
     await scene.commit(commands=(END,))
-    assert await scene.keys() == {"x:E1", "h:E1", "e::SUCCEEDED", "e:m:SUCCEEDED"}
+    assert await scene.keys() == {"x:E1", "h:E1", "done", "e::SUCCEEDED", "e:m:SUCCEEDED"}
 
 
 async def test_dropped_frames_take_everything_with_them(stores: Stores) -> None:

@@ -285,7 +285,7 @@ async def test_standard_children_stay_with_their_histories(stores: Stores) -> No
     await run.close(consumed=1, keep_ms=LEASE)
     child = run.child(0).id
     left = {f"x:{child}", f"h:{child}", "e:run-1:SUCCEEDED"}
-    parent = {"x:E1", "h:E1", "f:E1:", "e::RUNNING", "e:m:RUNNING", "l", "u:E1::1", "k:E1", "runs"}
+    parent = {"x:E1", "h:E1", "f:E1:", "e::RUNNING", "e:m:RUNNING", "l", "u:E1::1", "k:E1", "runs", "done"}
     assert await run.scene.keys() == left | parent
 
 

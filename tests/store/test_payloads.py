@@ -116,7 +116,7 @@ async def test_a_payload_is_stored_once_wherever_it_occurs(stores: Stores) -> No
     ((listed,), _) = await store.executions(None, None, 0, 10)
     assert (listed.execution.input, listed.output) == (given, text)
     assert await kept(scene) == {sha(text): text}, "kept as long as the execution"
-    assert await scene.keys() == {"x:E1", "h:E1", "p:E1", "e::SUCCEEDED", "e:m:SUCCEEDED"}
+    assert await scene.keys() == {"x:E1", "h:E1", "p:E1", "done", "e::SUCCEEDED", "e:m:SUCCEEDED"}
 
 
 async def test_forks_items_and_results(stores: Stores) -> None:

@@ -10,11 +10,13 @@ import os
 import threading
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from statewright.api.engine import AsyncEngine
+from statewright.drive.retention import Collected
 from statewright.errors import StatewrightError
 from statewright.tasks import Handler
 
@@ -103,6 +105,18 @@ class Engine:
     map_runs = _blocking(AsyncEngine.map_runs)
     map_run = _blocking(AsyncEngine.map_run)
     update_map_run = _blocking(AsyncEngine.update_map_run)
+
+    def collect(self, retention: timedelta | None = None, *, dry_run: bool = False) -> Collected:
+        """See `AsyncEngine.collect`; tells when all is done.
+
+        Example: ``engine.collect(timedelta(days=30)).executions``
+        """
+
+        async def last() -> Collected:
+            steps = [done async for done in self.engine.collect(retention, dry_run=dry_run)]
+            return steps[-1]
+
+        return self._await(last())
 
     @contextmanager
     def worker(self, *, machines: Sequence[str] = (), grace: float = 10.0) -> Iterator[None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -19,7 +20,7 @@ from statewright.store.verbs import Store
 from statewright.tasks import Handler, Registry, Tokens
 from statewright.values import Json, Payload, check, encode
 
-__all__ = ["Connected", "Opened"]
+__all__ = ["Connected", "Opened", "milliseconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,8 @@ class Connected:
         account: str = "000000000000",
         clock: VirtualClock | None = None,
         objects: Objects | str | Path | None = None,
+        retention: timedelta | Literal["for ever"] | None = None,
+        archive_after: timedelta | None = timedelta(minutes=1),
     ) -> None:
         self._url = store
         self._data_dir = Path(data_dir if data_dir is not None else ".statewright")
@@ -61,7 +64,11 @@ class Connected:
         if profile not in PROFILES:
             raise StatewrightError("InvalidProfile", f"there is no profile {profile!r}, only {', '.join(PROFILES)}")
         self._limits = limits or PROFILES[profile]
-        self._working = {"concurrency": concurrency, "threads": threads, "lease_seconds": lease_seconds}
+        self._working: dict[str, Any] = {"concurrency": concurrency, "threads": threads, "lease_seconds": lease_seconds}
+        self._working["archive_seconds"] = None if archive_after is None else archive_after.total_seconds()
+        self._retention: int | Literal["for ever"] | None = (
+            milliseconds(retention) if isinstance(retention, timedelta) else retention
+        )
         self.arns = Arns(region, account)
         self.registry = Registry(tasks, region=region, account=account)
         self._objects = open_objects(objects) if isinstance(objects, str | Path) else objects
@@ -75,6 +82,8 @@ class Connected:
         if self._opened is None:
             store = await open_store(self._url, self._data_dir, shards=self._shards, clock=self._virtual)
             self._clock.observe(await store.now())
+            if self._retention is not None:
+                await store.set_retention(None if self._retention == "for ever" else self._retention)
             loop = asyncio.get_running_loop()
             self._opened = Opened(store, Programs(store), Tokens(await store.secret()), Doorbell(store), loop)
 
@@ -124,3 +133,13 @@ class Connected:
         if len(text.encode()) > self._limits.payload_bytes:
             raise too_long("output" if code == "InvalidOutput" else "input", self._limits.payload_bytes)
         return Payload.parse(text)
+
+
+def milliseconds(span: timedelta) -> int:
+    """A span of time in ms; StatewrightError InvalidRetention if it is negative.
+
+    Example: ``milliseconds(timedelta(days=90))``
+    """
+    if span < timedelta(0):
+        raise StatewrightError("InvalidRetention", f"executions cannot be kept for {span}")
+    return round(span / timedelta(milliseconds=1))

@@ -25,6 +25,10 @@ class AsyncEngine(Executions, MapRuns, Tasks, Monitoring):
         clock: a VirtualClock, for tests.
         objects: where distributed Maps read items from and write results to: a directory, whose directories are the
             buckets, or the URL of an S3-compatible store (see `items.open_objects`); None: nowhere.
+        retention: for how long executions are kept after their end, by all workers of the store: what is said here is
+            written there.  ``"for ever"`` is possible; None: as the store has it, at first 90 days.
+        archive_after: workers archive an execution so long after its end: it takes a quarter of the room then, and
+            nothing else changes; None: they neither archive nor delete.
 
     Example::
 

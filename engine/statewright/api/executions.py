@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeAlias
 
+from statewright.api.connected import milliseconds
 from statewright.api.machines import StateMachines
 from statewright.api.workers import Workers
 from statewright.arn import check_name, execution_id, map_run_id
 from statewright.drive import callbacks
+from statewright.drive.retention import Collected, collect
 from statewright.drive.starting import start_execution
 from statewright.errors import StatewrightError
 from statewright.history import render
@@ -152,6 +156,22 @@ class Executions(Workers, StateMachines):
                 break
         return events
 
+    async def collect(self, retention: timedelta | None = None, *, dry_run: bool = False) -> AsyncIterator[Collected]:
+        """Delete executions that ended longer ago than `retention` (None: than the store keeps them), and definitions
+        that nothing refers to; tells how far it is while that goes on.  Their names may be used again.
+
+        What ended within the last minute stays, and so does a definition that was replaced within the last hour.
+
+        Arguments:
+            dry_run: only count (the children of map runs, which go with their executions, are not counted).
+
+        Example: ``async for done in engine.collect(timedelta(days=30)): print(done.executions)``
+        """
+        store = self._open.store
+        ms = await store.retention() if retention is None else milliseconds(retention)
+        async for done in collect(store, ms, dry_run=dry_run):
+            yield done
+
     async def stop(self, execution: str, error: str | None = None, cause: str | None = None) -> Description:
         """Stop an execution: ABORTED with `error` and `cause`, unless it has ended before.  Running handlers are
         cancelled, those of other workers when they next extend their lease."""
@@ -161,12 +181,15 @@ class Executions(Workers, StateMachines):
         return await self.describe(execution)
 
     async def wait(self, execution: str, timeout: float | None = None) -> Description:
-        """Wait until an execution has ended, at most `timeout` seconds; TimeoutError after that."""
+        """Wait until an execution has ended, and all that it handed over to; at most `timeout` seconds, TimeoutError
+        after that.  Returns the last one."""
         async with asyncio.timeout(timeout):
             while True:
                 await self._open.store.watch_end(await self._id(execution))
                 description = await self.describe(execution)
-                if description.status != "RUNNING":
+                if description.successor is not None:
+                    execution = description.successor
+                elif description.status != "RUNNING":
                     return description
 
     async def run(

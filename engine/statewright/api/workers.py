@@ -62,7 +62,7 @@ class Workers(Connected):
             doorbell=opened.doorbell,
             machines=[self.arns.machine_name(machine) for machine in machines],
             objects=self._objects,
-            **self._working,  # type: ignore[arg-type]
+            **self._working,
         )
 
     async def run_worker(

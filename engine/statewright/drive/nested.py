@@ -20,7 +20,7 @@ from statewright.store.records import Description, MachineRecord
 from statewright.tasks import TaskError
 from statewright.values import Json, NotJsonError, Payload, decode, encode
 
-__all__ = ["described", "is_nested", "outcome", "start_nested"]
+__all__ = ["described", "execution_input", "is_nested", "outcome", "start_nested"]
 
 _ACTIONS = {
     ("states", "startExecution"): LinkKind.STARTED,
@@ -95,10 +95,10 @@ async def _asked(session: Session, execution: Execution, frame: Frame, order: Ta
     elif name is None:
         # The same again if this very attempt is repeated, another one for the next attempt.
         name = uuid_of(execution.id, frame.id, str(frame.epoch))
-    return _Asked(record, check_name(name), _input(arguments.get("Input"), session))
+    return _Asked(record, check_name(name), execution_input(arguments.get("Input"), session))
 
 
-def _input(given: Json, session: Session) -> Payload:
+def execution_input(given: Json, session: Session) -> Payload:
     """Text is the input as JSON; nothing is an empty object (recorded)."""
     text = "{}" if given is None else given if isinstance(given, str) else encode(given)
     try:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from statewright.arn import execution_id_of
 from statewright.drive.callbacks import stop
 from statewright.drive.nested import outcome
 from statewright.drive.session import Session
@@ -107,6 +108,9 @@ class Notices:
 
     async def _check(self, child: str) -> None:
         description = await self._session.store.describe(child)
+        while description is not None and description.successor is not None:  # it goes on as another one
+            child = execution_id_of(description.successor)
+            description = await self._session.store.describe(child)
         link = None if description is None else description.execution.link
         if link is None:
             return

@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
+from statewright.drive.continuing import hands_over, successor_of
 from statewright.drive.nested import is_nested, start_nested
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
-from statewright.model import Event, Execution, Frame, Phase, TaskAnswer, TaskKind, TaskOrder, TaskSubmitted
+from statewright.model import Event, Execution, Frame, Phase, Successor, TaskAnswer, TaskKind, TaskOrder, TaskSubmitted
 from statewright.tasks import Call, TaskContext, TaskError
 from statewright.tasks.context import idempotency_key
 from statewright.tasks.failure import compact, failure
@@ -25,18 +26,21 @@ __all__ = ["Performance", "is_large", "perform", "runs_handler", "task_context"]
 @dataclass(frozen=True, slots=True)
 class Performance:
     """How a handler ended: with `output`, or with `error` and perhaps `cause`.  `submitted`: the output tells only that
-    the work was submitted."""
+    the work was submitted; `successor`: the execution that goes on where this one ends."""
 
     output: Payload | None = None
     error: str | None = None
     cause: str | None = None
     submitted: bool = False
+    successor: Successor | None = None
 
     def event(self, **common: Any) -> Event:
         """What it means to the frame; `common` are the members of every event."""
         if self.output is None:
             return TaskAnswer(**common, error=self.error, cause=self.cause, failed=True)
-        return (TaskSubmitted if self.submitted else TaskAnswer)(**common, output=self.output)
+        if self.submitted:
+            return TaskSubmitted(**common, output=self.output)
+        return TaskAnswer(**common, output=self.output, successor=self.successor)
 
 
 def runs_handler(frame: Frame) -> bool:
@@ -68,14 +72,18 @@ def task_context(session: Session, execution: Execution, frame: Frame, order: Ta
 
 
 async def perform(session: Session, execution: Execution, frame: Frame, context: TaskContext) -> Performance:
-    """Do the work of a frame's task: start a nested execution, or call the handler of its resource.  A registered
-    handler goes before what is built in."""
+    """Do the work of a frame's task: start a nested execution, or the successor of this one, or call the handler of its
+    resource.  A registered handler goes before what is built in."""
     order = frame.task
     assert order is not None  # noqa: S101
-    if not is_nested(order.resource) or order.resource in session.registry:
+    continues = hands_over(order.resource)
+    if not (continues or is_nested(order.resource)) or order.resource in session.registry:
         done = await _handle(session, order, context)
         return replace(done, submitted=order.kind is TaskKind.TOKEN)
     try:
+        if continues:
+            answer, successor = await successor_of(session, execution, order)
+            return Performance(Payload.of(answer), successor=successor)
         output = Payload.of(await start_nested(session, execution, frame, order))
     except TaskError as error:
         return _failed(error, None, False)

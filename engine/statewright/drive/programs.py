@@ -9,7 +9,7 @@ from statewright.definition.source import load
 from statewright.errors import StatewrightError
 from statewright.model import Execution
 from statewright.states.base import Program
-from statewright.store.recent import Recent
+from statewright.store.recent import IDLE, Recent
 from statewright.store.verbs import Store
 
 __all__ = ["Programs"]
@@ -31,7 +31,7 @@ class Programs:
     def __init__(self, store: Store, *, definitions: int = 256, executions: int = 4096) -> None:
         self._store = store
         self._programs: Recent[str, Program] = Recent(definitions)
-        self._executions: Recent[str, Execution] = Recent(executions, _INPUTS)
+        self._executions: Recent[str, Execution] = Recent(executions, _INPUTS, idle=IDLE)
 
     def add(self, execution: Execution) -> None:
         """Remember an execution."""

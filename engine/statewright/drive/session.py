@@ -72,9 +72,9 @@ class Session:
     _marked: bool = False
 
     def commit_id(self) -> str:
-        """A name no other commit of any worker has."""
+        """A name no other commit of this worker has; those of another one have another owner."""
         self._commits += 1
-        return f"{self.owner}.{self._commits}"
+        return str(self._commits)
 
     async def breathe(self) -> None:
         """Let everybody else have a turn if this one has been a long one: the steps of many frames, each of which may
@@ -97,4 +97,6 @@ class Session:
             elif isinstance(command, Fork | Finish):
                 self.lookout.look(self.store.shard_of(execution))
             elif isinstance(command, EndExecution):
+                if command.successor is not None:
+                    self.wake.set()
                 self.ended(execution)

@@ -48,7 +48,7 @@ async def start_execution(
     program = await programs.compiled(execution.definition, execution.type)
     digest = ""
     if execution.link is None or execution.link.kind is not LinkKind.MAP_RUN:  # those are told apart by their index
-        digest = hashlib.sha256(msgspec.json.encode(execution.input.value, order="sorted")).hexdigest()
+        digest = hashlib.sha256(msgspec.json.encode(execution.input.value, order="sorted")).hexdigest()[:16]
     for _ in range(3):
         first = begin(program, execution, limits) if worker is None else worker.begin(program, execution)
         owner, lease_ms = (worker.session.owner, worker.session.lease_ms) if worker else ("", 0)

@@ -21,6 +21,7 @@ from statewright.drive.lookout import Lookout
 from statewright.drive.notices import Notices
 from statewright.drive.presence import Attendance
 from statewright.drive.programs import Programs
+from statewright.drive.retention import keep_house
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
 from statewright.drive.sweep import Sweeper
@@ -74,6 +75,7 @@ class Worker:
         lease_seconds: a frame is another worker's if this one has not been heard of for so long.
         machines: names of the state machines to work on, whose handlers it has; none: all.
         objects: where distributed Maps read items from and write results to.
+        archive_seconds: executions are archived so long after their end; None: nothing is archived or deleted here.
 
     Example: ``worker = Worker(store, …); await worker.run()``
     """
@@ -93,6 +95,7 @@ class Worker:
         lease_seconds: float = 9.0,
         machines: Sequence[str] = (),
         objects: Objects | None = None,
+        archive_seconds: float | None = None,
     ) -> None:
         self._threads = Threads(threads)
         clock = clock or ServerClock()
@@ -120,6 +123,7 @@ class Worker:
         self._machines = tuple(sorted(machines))
         self._claiming = Claiming(self.session, self._machines, self._notices, self._free, self._take)
         self._attendance = Attendance(self.session, self._presence)
+        self._archive_seconds = archive_seconds
         self._doorbell = doorbell or Doorbell(store)
         self._room = concurrency * _FRAMES_PER_HANDLER
         self._reserve = self._room // 8
@@ -147,6 +151,8 @@ class Worker:
                 else:
                     spawn = asyncio.get_running_loop().create_task
                     keepers = [spawn(leases.keep(session, self._all)), spawn(self.sweeper.keep())]
+                    if self._archive_seconds is not None:
+                        keepers.append(spawn(keep_house(session, self._archive_seconds)))
                     self._attendance.begin()
                     await self._claiming.run()
         except asyncio.CancelledError:

@@ -35,11 +35,12 @@ from statewright.model.steps import (
     StartTask,
     StartTimer,
     Step,
+    Successor,
 )
 
 __all__ = [
     "PROFILES",
     "Command", "Continue", "EndExecution", "Event", "Execution", "Finish", "Fork", "Frame", "HistoryEvent", "Item",
     "Joined", "Limits", "Link", "LinkKind", "MachineType", "MapRun", "Phase", "StartMapRun", "StartTask", "StartTimer",
-    "Step", "Stopped", "TaskAnswer", "TaskKind", "TaskOrder", "TaskSubmitted", "TimerFired", "TimerKind",
+    "Step", "Stopped", "Successor", "TaskAnswer", "TaskKind", "TaskOrder", "TaskSubmitted", "TimerFired", "TimerKind",
 ]  # fmt: skip

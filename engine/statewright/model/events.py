@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from statewright.model.frames import Frame, TimerKind
+from statewright.model.steps import Successor
 from statewright.values import Payload
 
 __all__ = ["Continue", "Event", "Joined", "Stopped", "TaskAnswer", "TaskSubmitted", "TimerFired"]
@@ -34,7 +35,7 @@ class TaskAnswer(Event, frozen=True, kw_only=True):
     """The task ended: with `output`, or (`failed`) with perhaps an `error` name and a `cause`.
 
     `by_token`: the answer came from outside, with the task token or by the end of the nested execution (rather than:
-    the handler itself returned or failed).
+    the handler itself returned or failed).  `successor`: the execution that goes on where this one ends.
     """
 
     output: Payload | None = None
@@ -42,6 +43,7 @@ class TaskAnswer(Event, frozen=True, kw_only=True):
     cause: str | None = None
     failed: bool = False
     by_token: bool = False
+    successor: Successor | None = None
 
 
 class TaskSubmitted(Event, frozen=True, kw_only=True):

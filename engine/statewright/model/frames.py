@@ -95,6 +95,7 @@ class Execution(Struct, frozen=True, eq=False, weakref=True):
         map_run: ARN of the map run it belongs to, or "".
         link: the order it was started by, None for StartExecution.
         sync: whoever started it waits for its end (StartSyncExecution).
+        predecessor: ARN of the execution that handed over to it, or "".
     """
 
     id: str
@@ -111,6 +112,7 @@ class Execution(Struct, frozen=True, eq=False, weakref=True):
     map_run: str = ""
     link: Link | None = None
     sync: bool = False
+    predecessor: str = ""
 
 
 class TaskOrder(Struct, frozen=True):

@@ -7,11 +7,11 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
-from statewright.model.frames import Fork, Frame, MapRun, TaskOrder, TimerKind
+from statewright.model.frames import Execution, Fork, Frame, MapRun, TaskOrder, TimerKind
 from statewright.values import Payload
 
 __all__ = [
-    "Command", "EndExecution", "Finish", "HistoryEvent", "StartMapRun", "StartTask", "StartTimer", "Step",
+    "Command", "EndExecution", "Finish", "HistoryEvent", "StartMapRun", "StartTask", "StartTimer", "Step", "Successor",
 ]  # fmt: skip
 
 
@@ -71,6 +71,7 @@ class EndExecution(Struct, frozen=True):
 
     `at` (ms) is when it ended, None: when this is committed.  An execution that is out of time ended when its time was
     over, however late that is noticed (measured on AWS: stopDate is startDate plus TimeoutSeconds exactly).
+    `successor` begins in the same commit.
     """
 
     status: str
@@ -78,6 +79,7 @@ class EndExecution(Struct, frozen=True):
     error: str | None = None
     cause: str | None = None
     at: int | None = None
+    successor: Successor | None = None
 
 
 Command: TypeAlias = StartTask | StartTimer | Fork | StartMapRun | Finish | EndExecution
@@ -110,3 +112,11 @@ class Step(Struct, frozen=True):
     closed: tuple[int, ...] = ()
     map_run: tuple[int, str] | None = None
     keep_timers: bool = False
+
+
+class Successor(Struct, frozen=True):
+    """An execution that goes on where another one ends, with a history of its own: `first` is its first commit, which
+    has one event, a frame about to enter its first state, and perhaps the timer of the execution (`step.begin`)."""
+
+    execution: Execution
+    first: Step

@@ -15,7 +15,7 @@ from statewright.errors import StatesError, result_too_large, runtime_error
 from statewright.lang.dataflow import Assign, Catch, Dataflow, Language
 from statewright.lang.scope import Budget, Entropy, Scope
 from statewright.lang.timestamps import iso_time
-from statewright.model import Command, Event, Execution, Frame, HistoryEvent, Limits, Phase
+from statewright.model import Command, Event, Execution, Frame, HistoryEvent, Limits, Phase, Successor
 from statewright.recovery import Retrier
 from statewright.values import Json, Payload, encode
 
@@ -170,6 +170,7 @@ class Turn:
         entropy, budget: chance, and what expressions may use, for the whole step.
         history, commands: what the step has written.
         entered, pinned, drop, closed, map_run, keep_timers: of the `Step` that comes of it.
+        successor: the execution to hand over to at the end.
     """
 
     program: Program
@@ -188,6 +189,7 @@ class Turn:
     closed: tuple[int, ...] = ()
     map_run: tuple[int, str] | None = None
     keep_timers: bool = False
+    successor: Successor | None = None
 
     @property
     def machine(self) -> Machine:

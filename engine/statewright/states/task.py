@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 from msgspec.structs import replace
 
 from statewright.arn import arn_within
-from statewright.errors import StatesError
+from statewright.errors import StatesError, runtime_error
 from statewright.lang.dataflow import Dataflow, Language, Value
 from statewright.lang.scope import Scope
 from statewright.model import (
@@ -29,7 +29,10 @@ from statewright.recovery import Retrier
 from statewright.states.base import Catcher, CompileMachine, Outcome, Parked, Turn, recovery
 from statewright.values import Json
 
-__all__ = ["Resource", "Task"]
+__all__ = ["CONTINUE_AS_NEW", "Resource", "Task"]
+
+CONTINUE_AS_NEW: Final = "arn:aws:states:::statewright:continueAsNew"
+"""Resource of a Task that ends the execution and begins a fresh one of the same state machine in its place."""
 
 _SERVICE: Final = re.compile(r"arn:[^:]*:states:[^:]*:[^:]*:((?:aws-sdk:)?[^:]+):(.+)")
 _ACTIVITY: Final = re.compile(r"arn:[^:]*:states:[^:]*:[^:]*:activity:.+")
@@ -100,6 +103,11 @@ class Resource:
         return self.kind is not TaskKind.CALL or self.action.endswith((".sync", ".sync:2"))
 
     @property
+    def hands_over(self) -> bool:
+        """Does the task end the execution and begin its successor?"""
+        return self.text == CONTINUE_AS_NEW
+
+    @property
     def shown(self) -> str:
         """How a message about its result names it (recorded: the ARN of a function, the name of a service)."""
         return self.service or self.text
@@ -136,6 +144,8 @@ class Task:
 
     def enter(self, turn: Turn) -> Outcome:
         """Order the work; a retry evaluates the arguments anew, since the context has a new RetryCount (recorded)."""
+        if self.resource.hands_over:
+            self._check_hand_over(turn)
         epoch = turn.frame.epoch + 1
         scope = turn.scope(epoch if self.resource.has_token else None)
         effective = self.flow.effective(scope)
@@ -153,6 +163,13 @@ class Task:
         if self.resource.kind is not TaskKind.ACTIVITY:
             self._await_heartbeat(turn, order)
         return turn.park(Phase.TASK, task=order)
+
+    def _check_hand_over(self, turn: Turn) -> None:
+        """An execution can hand over where it ends, and where it is one by itself."""
+        about = turn.execution
+        if turn.frame.id or about.entry or about.type == "EXPRESS" or self.next is not None:
+            where = "at the end of a STANDARD execution, not inside a Parallel or Map state"
+            raise runtime_error(f"{CONTINUE_AS_NEW} is possible only {where}.")
 
     def _await_heartbeat(self, turn: Turn, order: TaskOrder) -> None:
         """Start the clock of HeartbeatSeconds.  An activity's starts when a worker takes it: before, there is nobody
@@ -172,8 +189,10 @@ class Task:
                 aliases = ("States.HeartbeatTimeout",) if kind is TimerKind.HEARTBEAT else ()
                 self._record(turn, "TimedOut", error="States.Timeout")
                 raise StatesError("States.Timeout", None, in_state=False, aliases=aliases)
-            case TaskAnswer(output=output, failed=False) if output is not None:
-                return self._succeeded(turn, output)
+            case TaskAnswer(output=output, failed=False, successor=successor) if output is not None:
+                exited = self._succeeded(turn, output)
+                turn.successor = successor
+                return exited
             case TaskAnswer(error=error, cause=cause, by_token=by_token):
                 failure = StatesError(error, cause, in_state=False)
                 what = "SubmitFailed" if self.resource.kind in _SUBMITTED and not by_token else "Failed"

@@ -5,9 +5,14 @@
     sw:{meta}:d:<hash>                 definition text
     sw:{meta}:sweep                    hash: how far the workers have come in going through all keys
     sw:{meta}:workers, :said           zset of workers (until when they count as there); hash: what each says of itself
+    sw:{meta}:old                      zset of definitions a state machine had before (until when)
     sw:{7}:x:<exec>                    header hash: execution, status, result
     sw:{7}:h:<exec>                    history list; the id of an event is its place
     sw:{7}:p:<exec>                    hash of the payloads of 2 KiB and more: text by SHA-256; as long as the execution
+    sw:{7}:z:<exec>                    archive: the history, the payloads and the large fields of the header of an
+                                       execution that ended, compressed (see archive.py)
+    sw:{7}:done, :z                    zsets of ended executions (when), as they are and archived; the children of map
+                                       runs are in the first only
     sw:{7}:f:<exec>:<frame>            frame hash: revision, owner, body ...
     sw:{7}:b:<exec>:<frame>            inbox list
     sw:{7}:j|r|i|o:<exec>:<frame>:<e>  a fork: join record, results, items, set of open children
@@ -34,8 +39,8 @@ from __future__ import annotations
 from zlib import crc32
 
 __all__ = [
-    "BELL", "END", "META", "SCHEMA", "SHARDS", "SHARDS_EMBEDDED", "WORKERS", "definition", "guard", "machine", "prefix",
-    "shard_of",
+    "BELL", "END", "META", "OLD", "SCHEMA", "SHARDS", "SHARDS_EMBEDDED", "WORKERS", "definition", "guard", "machine",
+    "prefix", "shard_of",
 ]  # fmt: skip
 
 SHARDS = 256
@@ -52,6 +57,7 @@ META = "sw:{meta}:meta"
 MACHINES = "sw:{meta}:machines"
 SWEEP = "sw:{meta}:sweep"
 WORKERS = "sw:{meta}:workers"
+OLD = "sw:{meta}:old"
 BELL = "sw:bell"
 """Channel: something became ready in the shard named by the message; if that is empty, a worker has gone."""
 END = "sw:end"

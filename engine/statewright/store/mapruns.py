@@ -8,7 +8,7 @@ from typing import Any
 from statewright.model import MapRun
 from statewright.store import codec, keys
 from statewright.store.reading import Reading
-from statewright.store.recent import Recent
+from statewright.store.recent import IDLE, Recent
 from statewright.store.records import ChildEnd, MapRunCounts, TaskState
 from statewright.store.scripts import Argument
 
@@ -28,7 +28,7 @@ class MapRuns(Reading):
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self._runs: Recent[tuple[str, str, int], MapRun] = Recent(_CACHED)
+        self._runs: Recent[tuple[str, str, int], MapRun] = Recent(_CACHED, idle=IDLE)
 
     async def map_run(self, execution: str, frame_id: str, epoch: int) -> MapRun | None:
         """See `Store.map_run`."""

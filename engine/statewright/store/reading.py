@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from statewright.store import codec, keys
 from statewright.store.address import Kind
+from statewright.store.archive import Archive
 from statewright.store.codec import Incoming, Resolve
 from statewright.store.nodes import survey
 from statewright.store.recent import Recent
@@ -16,6 +17,7 @@ from statewright.store.scripts import Argument, Scripts
 
 __all__ = ["Reading"]
 
+_HEADER = ("head", "st", "t0", "t1", "output", "error", "cause", "nx")
 _STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 T = TypeVar("T")
@@ -66,11 +68,18 @@ class Reading:
             ("HMGET", self._key(execution, "p"), *hashes) for execution, hashes in wanted.items()
         ]
         for (execution, hashes), texts in zip(wanted.items(), await self._all(commands), strict=True):
+            if None in texts and (archive := await self._archive(execution)) is not None:
+                texts = [archive.payloads.get(content_hash.encode()) for content_hash in hashes]
             for content_hash, text in zip(hashes, texts, strict=True):
                 incoming.add(execution, content_hash, text)
                 if text is not None:
                     self._stored.put((execution, content_hash), True)
         return bool(wanted)
+
+    async def _archive(self, execution: str) -> Archive | None:
+        """What was archived of an execution; None if nothing was."""
+        stored = await self._scripts.call("GET", self._key(execution, "z"))
+        return None if stored is None else Archive.unpack(stored)
 
     async def _decoded(self, decode: Callable[[Incoming], T]) -> T:
         """What `decode` makes of stored records and the payloads they refer to; LostPayloadError if one is missing."""
@@ -112,18 +121,31 @@ class Reading:
         commands: list[tuple[Argument, ...]] = []
         for execution in executions:
             header = self._key(execution)
-            commands.append(("HMGET", header, "head", "st", "t0", "t1", "output", "error", "cause"))
+            commands.append(("HMGET", header, *_HEADER))
             commands.append(("LLEN", self._key(execution, "h")))
         answers = await self._all(commands)
+        found = list(zip(answers[::2], answers[1::2], strict=True))
+        for place, (header, length) in enumerate(found):
+            # Every execution has a header with all fields, and events: unless they are, or just were, archived.
+            if header[1] is not None and (header[0] is None or not length):
+                found[place] = await self._archived_header(executions[place], header, length)
         return await self._decoded(
             lambda incoming: [
                 self._description(execution, header, length, incoming.of(execution))
-                for execution, header, length in zip(executions, answers[::2], answers[1::2], strict=True)
+                for execution, (header, length) in zip(executions, found, strict=True)
             ]
         )
 
+    async def _archived_header(self, execution: str, header: list[Any], length: int) -> tuple[list[Any], int]:
+        """The header of an archived execution, and how many events it has; as they are if there is no archive."""
+        archive = await self._archive(execution)
+        if archive is None:
+            return header, length
+        small = dict(zip(_HEADER, header, strict=True))
+        return [archive.fields.get(name.encode(), small[name]) for name in _HEADER], len(archive.records)
+
     def _description(self, execution: str, header: list[Any], length: int, resolve: Resolve) -> Description | None:
-        head, status, started, stopped, output, error, cause = header
+        head, status, started, stopped, output, error, cause, successor = header
         if head is None:
             return None
         return Description(
@@ -134,18 +156,28 @@ class Reading:
             codec.optional(error),
             codec.optional(cause),
             length,
+            successor.decode() if successor else None,
         )
 
     async def history(self, execution: str, start: int, count: int, *, reverse: bool = False) -> HistoryPage:
         """See `Store.history`; `reverse` gives the last event first."""
         key = self._key(execution, "h")
         if count <= 0:
-            return HistoryPage((), await self._scripts.call("LLEN", key))
+            description = await self.describe(execution)
+            return HistoryPage((), 0 if description is None else description.length)
         # Counted from the end the places are negative; events are only ever appended, so ask for the length first.
         length = await self._scripts.call("LLEN", key)
+        archive = await self._archive(execution) if not length else None
+        if archive is not None:
+            length = len(archive.records)
         first = max(0, length - start - count) if reverse else start
         last = (length - start if reverse else start + count) - 1
-        records = await self._scripts.call("LRANGE", key, first, last) if last >= first else []
+        if archive is not None:
+            records = archive.records[first : last + 1]
+        else:
+            records = await self._scripts.call("LRANGE", key, first, last) if last >= first else []
+            if not records and first < length and last >= first:  # archived, or deleted, between the calls
+                return await self.history(execution, start, count, reverse=reverse)
         events = await self._decoded(lambda incoming: codec.decode_events(first + 1, records, incoming.of(execution)))
         return HistoryPage(tuple(reversed(events) if reverse else events), length)
 

@@ -16,6 +16,7 @@ __all__ = [
     "Committed",
     "Created",
     "Description",
+    "Ended",
     "HistoryPage",
     "Lease",
     "MachineRecord",
@@ -259,7 +260,7 @@ class ChildEnd:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """An execution as DescribeExecution shows it."""
+    """An execution as DescribeExecution shows it; `successor`: ARN of the execution it handed over to."""
 
     execution: Execution
     status: str
@@ -268,6 +269,7 @@ class Description:
     error: str | None = None
     cause: str | None = None
     length: int = 0
+    successor: str | None = None
 
     @property
     def billed_ms(self) -> int | None:
@@ -279,6 +281,14 @@ class Description:
         if self.stopped_at is None:
             return None
         return max(1, -(-(self.stopped_at - self.execution.started_at) // 100)) * 100
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """An execution that ended, and when (ms)."""
+
+    execution: str
+    at: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,9 @@ from statewright.store.address import Kind
 from statewright.store.bell import Bell
 from statewright.store.codec import BrokenRecordError, Incoming, Outgoing, Resolve
 from statewright.store.connection import Resolve as Locate
-from statewright.store.measures import Measuring
-from statewright.store.recent import Recent
+from statewright.store.recent import IDLE, Recent
 from statewright.store.records import Claim, Claimed, Commit, Committed, Created, Lease, Signal, Signalled, TaskOffer
+from statewright.store.retention import Retention
 from statewright.store.scripts import Argument, Scripts, Server
 from statewright.values import Payload
 
@@ -36,7 +36,7 @@ _LEASES_PER_CALL = 200
 _NO_FORK = Fork(epoch=0, machines=("",), position="", length=0, window=0, tolerance=0)
 
 
-class RedisStore(Measuring):
+class RedisStore(Retention):
     """The store on a server; made by `open_store`.
 
     Arguments:
@@ -70,7 +70,7 @@ class RedisStore(Measuring):
         self._clock = clock
         self._closing = closing
         self._bell = Bell(locate, deadline)
-        self._forks: Recent[tuple[str, str, int], Fork] = Recent(_FORKS_CACHED, _FORKS_CHARACTERS)
+        self._forks: Recent[tuple[str, str, int], Fork] = Recent(_FORKS_CACHED, _FORKS_CHARACTERS, idle=IDLE)
         self._last_commit: dict[tuple[str, str], asyncio.Future[bool]] = {}
 
     def _time(self) -> str:

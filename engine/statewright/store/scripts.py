@@ -25,12 +25,12 @@ Argument: TypeAlias = str | bytes | int
 
 _REDIRECTIONS = 3  # in a row without a pause
 
-_SHARED = ("common", "runs", "apply", "deliver", "repair")
+_SHARED = ("common", "runs", "ending", "apply", "deliver", "repair")
 
 VERBS = (
     "open", "create", "commit", "items", "claim", "claim_frame", "extend", "release", "signal", "heartbeat", "take",
     "open_frames", "put_machine", "advance", "update_run", "announce", "measure", "rights", "task_state",
-    "sweep", "sweep_turn", "requeue", "nested",
+    "sweep", "sweep_turn", "requeue", "nested", "archive", "delete", "drop_definition",
 )  # fmt: skip
 """The verbs; each is a file in ``lua/``, the body of its function."""
 

@@ -20,6 +20,7 @@ from statewright.store.records import (
     Committed,
     Created,
     Description,
+    Ended,
     HistoryPage,
     Lease,
     MachineRecord,
@@ -208,6 +209,36 @@ class Store(Protocol):
     async def nested(self, child: str) -> tuple[str | None, str, bool]:
         """A nested execution: its status (None: it does not exist), its link, and whether its end is still to be
         told."""
+    async def retention(self) -> int | None:
+        """For how long (ms) executions are kept after their end; None: for ever.  90 days unless somebody set it."""
+
+    async def set_retention(self, ms: int | None) -> None:
+        """Set that for all who use the store."""
+
+    async def ended(self, shard: int, start: int, count: int, *, archived: bool) -> tuple[Ended, ...]:
+        """`count` executions that ended, from the place `start` on, those that ended first first: the `archived`, or
+        those that wait for it."""
+
+    async def archive(self, execution: str) -> bool:
+        """Compress an execution that ended into one value; every other verb answers as before.  False if it runs, is
+        gone, or was changed while this was done.  One that is very large stays as it is (`archive.LARGEST`)."""
+
+    async def delete(self, execution: str, before: int) -> tuple[int, bool]:
+        """Delete an execution that ended until `before` (ms), first the child executions of its map runs.
+
+        Returns how many executions were deleted, and whether more of this one is left: then call again.  One that runs,
+        whose children run, or for whose end somebody waits who has not been told yet, stays.
+        """
+
+    async def replaced_definitions(self, before: int) -> tuple[str, ...]:
+        """Hashes of definitions that were replaced until `before` (ms) by another one of their state machine."""
+
+    def used_definitions(self) -> AsyncIterator[str]:
+        """Hashes of the definitions that executions refer to; often more than once.  Reads all of them."""
+
+    async def drop_definition(self, hash: str, before: int) -> bool:  # noqa: A002
+        """Delete a definition replaced until `before` (ms), to which the caller knows no execution refers; False if a
+        state machine has it (again)."""
 
     async def health(self) -> dict[str, Any]:
         """Versions, persistence and eviction settings, for `doctor`: {"server", "version", "appendonly",

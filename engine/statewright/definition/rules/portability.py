@@ -44,6 +44,9 @@ def aws_resource(definition: Definition) -> Iterator[Finding]:
             if resource.endswith(".waitForTaskToken"):
                 hint = "on AWS a service passes the token on, e.g. arn:aws:states:::sqs:sendMessage.waitForTaskToken"
             yield Finding(state.at("Resource"), "Value is not a valid resource ARN", hint)
+        elif state.type == "Task" and resource and ":states:::statewright:" in resource:
+            hint = "the service statewright is an addition of this engine"
+            yield Finding(state.at("Resource"), "Value is not a valid resource ARN", hint)
 
 
 @rule("AWS_PAYLOAD", "error", "a literal value is larger than any payload of AWS (target aws)")

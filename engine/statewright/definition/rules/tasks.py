@@ -12,6 +12,7 @@ from statewright.lang.expression import source
 _ARN = re.compile(r"arn:[\w-]*:[\w-]+:[\w-]*:[\w-]*:\S+")
 _NAME = re.compile(r"[^\s\x00-\x1f\x7f-\x9f]+")
 _LIMITS = ("TimeoutSeconds", "TimeoutSecondsPath", "HeartbeatSeconds", "HeartbeatSecondsPath")
+_CONTINUE_AS_NEW = "arn:aws:states:::statewright:continueAsNew"
 _WHOLE_CONTEXT = ("$$", "$$.Task")
 
 
@@ -50,6 +51,21 @@ def express_task(definition: Definition) -> Iterator[Finding]:
             refused = "Activity ARN"
         if refused:
             yield Finding(state.at("Resource"), f"Express state machine does not support {refused}")
+
+
+@rule("CONTINUE_AS_NEW", "error", "a task hands the execution over where that is not possible")
+def continue_as_new(definition: Definition) -> Iterator[Finding]:
+    """An addition of this engine: the task ends the execution and begins its successor in the same commit."""
+    for state in definition.states:
+        if state.type != "Task" or state.text("Resource") != _CONTINUE_AS_NEW:
+            continue
+        hint = "it ends the execution, and a fresh one of the same state machine goes on"
+        if state.scope.express:
+            yield Finding(state.at("Resource"), "An EXPRESS execution cannot continue as a new one", hint)
+        elif state.scope.owner is not None:
+            yield Finding(state.at("Resource"), "Only the execution itself can continue as a new one", hint)
+        elif "Next" in state.value:
+            yield Finding(state.at("Next"), "Nothing can follow a task that continues as a new execution", hint)
 
 
 @rule("EXPRESS_MAP", "error", "an express state machine cannot have a distributed Map")

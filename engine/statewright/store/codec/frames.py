@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from statewright.arn import arn_within
 from statewright.model import Execution, Fork, Frame, Item, MapRun, Phase, TaskKind, TaskOrder
 from statewright.store.codec.integrity import seal, unseal
 from statewright.store.codec.payloads import Outgoing, Resolve
@@ -70,6 +73,9 @@ class _Fork(msgspec.Struct, array_like=True):
 
 
 class _Execution(msgspec.Struct, array_like=True):
+    """An empty `arn` or `machine_name` is the one that follows from the others, an empty `type` is STANDARD; the ARN of
+    the state machine lacks what all have in common, and the hash of the definition is in base64."""
+
     arn: str
     name: str
     machine_arn: str
@@ -82,6 +88,7 @@ class _Execution(msgspec.Struct, array_like=True):
     map_run: str = ""
     link: str = ""
     sync: bool = False
+    predecessor: str = ""
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -273,23 +280,57 @@ def item_calls(fork: Fork) -> Iterator[list[str | bytes | int]]:
         yield out.arguments() + fields
 
 
+def _last(machine_arn: str) -> str:
+    return machine_arn.rpartition(":")[2]
+
+
+def _arn(machine_arn: str, name: str) -> str:
+    """The ARN of an execution, as most have it."""
+    return arn_within(machine_arn, "execution", name)
+
+
+_MACHINE_ARN = re.compile(r"arn:aws:states:([^:=]*:[^:=]*):stateMachine:([^:=]*)")
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def _short(machine_arn: str) -> str:
+    parts = _MACHINE_ARN.fullmatch(machine_arn)
+    return f"={parts[1]}:{parts[2]}" if parts else machine_arn
+
+
+def _long(short: str) -> str:
+    if not short.startswith("="):
+        return short
+    place, _, name = short[1:].rpartition(":")
+    return f"arn:aws:states:{place}:stateMachine:{name}"
+
+
+def _short_hash(hash_: str) -> str:
+    return "=" + b64encode(bytes.fromhex(hash_)).decode() if _HASH.fullmatch(hash_) else hash_
+
+
+def _long_hash(short: str) -> str:
+    return b64decode(short[1:]).hex() if short.startswith("=") else short
+
+
 def encode_execution(execution: Execution, out: Outgoing) -> bytes:
     """The part of an execution's header that never changes, but for its id and start time."""
     e = execution
     return _record(
         _Execution(
-            e.arn,
+            "" if e.arn == _arn(e.machine_arn, e.name) else e.arn,
             e.name,
-            e.machine_arn,
-            e.machine_name,
-            e.definition,
+            _short(e.machine_arn),
+            "" if e.machine_name == _last(e.machine_arn) else e.machine_name,
+            _short_hash(e.definition),
             out.text(e.input.text),
             e.role_arn,
-            e.type,
+            "" if e.type == "STANDARD" else e.type,
             e.entry,
             e.map_run,
             encode_link(e.link),
             e.sync,
+            e.predecessor,
         )
     )
 
@@ -297,19 +338,21 @@ def encode_execution(execution: Execution, out: Outgoing) -> bytes:
 def decode_execution(id: str, started_at: int, body: bytes, resolve: Resolve) -> Execution:  # noqa: A002
     """An execution from its header."""
     e = _execution(unseal(body))
+    machine_arn = _long(e.machine_arn)
     return Execution(
         id=id,
-        arn=e.arn,
+        arn=e.arn or _arn(machine_arn, e.name),
         name=e.name,
-        machine_arn=e.machine_arn,
-        machine_name=e.machine_name,
-        definition=e.definition,
+        machine_arn=machine_arn,
+        machine_name=e.machine_name or _last(machine_arn),
+        definition=_long_hash(e.definition),
         input=Payload.parse(resolve(e.input)),
         started_at=started_at,
         role_arn=e.role_arn,
-        type=e.type,
+        type=e.type or "STANDARD",
         entry=e.entry,
         map_run=e.map_run,
         link=decode_link(e.link),
         sync=e.sync,
+        predecessor=e.predecessor,
     )

@@ -18,10 +18,11 @@ from statewright.model import (
     StartTask,
     StartTimer,
     Step,
+    Successor,
     TaskKind,
 )
 from statewright.recovery import error_output
-from statewright.store.codec.frames import encode_fork, encode_frame
+from statewright.store.codec.frames import encode_execution, encode_fork, encode_frame
 from statewright.store.codec.payloads import NOTHING_LARGE, LargePayloadError, Outgoing, Resolve, detail_hook
 from statewright.store.codec.runs import encode_map_run
 from statewright.values import encode
@@ -92,7 +93,7 @@ def encode_step(step: Step, out: Outgoing) -> list[str | bytes | int]:
                 arguments += (_number(run.result_bytes), encode_map_run(run))
             case Finish(_, error, cause, failed):
                 arguments += ("finish", int(failed), out.text(_result(command)), _optional(error), _optional(cause))
-            case EndExecution(status, output, error, cause, at):
+            case EndExecution(status, output, error, cause, at, successor):
                 text = out.text(output.text) if output is not None else None
                 arguments += (
                     "end",
@@ -102,6 +103,8 @@ def encode_step(step: Step, out: Outgoing) -> list[str | bytes | int]:
                     _optional(cause),
                     "" if at is None else at,
                 )
+                if successor is not None:
+                    arguments += _successor(successor, out)
     if step.keep_timers:
         arguments.append("keep")
     for child in step.drop:
@@ -111,6 +114,19 @@ def encode_step(step: Step, out: Outgoing) -> list[str | bytes | int]:
     if step.map_run is not None:
         arguments += ("endrun", *step.map_run)
     return arguments
+
+
+def _successor(successor: Successor, out: Outgoing) -> list[str | bytes | int]:
+    """The command by which an execution begins in the commit that ends another one."""
+    execution, first = successor.execution, successor.first
+    (started,) = first.history
+    due = next((timer.due for timer in first.commands if isinstance(timer, StartTimer)), None)
+    written = out.text(execution.input.text)
+    head, body = encode_execution(execution, out), encode_frame(first.frame, out)
+    event = out.packer()((started.type, started.details))
+    payload = written[1:] if written.startswith("@") else ""
+    words = ("successor", execution.id, execution.arn, execution.started_at, head, body, event)
+    return [*words, "" if due is None else due, payload]
 
 
 def _number(number: float | None) -> str:

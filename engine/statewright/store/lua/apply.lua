@@ -38,15 +38,6 @@ local function joined(exec, parent, epoch, prev, now)
   ready(exec, parent, now)
 end
 
--- The last of the records that are appended together carries the chain: a digest of the one before it, and of all
--- records since (codec/chain.py).
-local function linked(exec, key, base, records)
-  local before = base > 0 and match(call('LINDEX', key, -1), '^%d+,%d+,(%x+),') or exec
-  local link = string.sub(redis.sha1hex(before .. table.concat(records)), 1, 8)
-  records[#records] = string.gsub(records[#records], ',,', ',' .. link .. ',', 1)
-  return unpack(records)
-end
-
 -- Appends events.  An event follows the frame's last one that is not a side event, unless it says otherwise; its
 -- first argument is 's' for a side event, then the event id it follows and '@' with the time it happened, if given.
 -- Answers the ids of the last event and of the last one that is not a side event.
@@ -103,17 +94,14 @@ local function fork(exec, frame, now, origin, c)
   if length == 0 then joined(exec, frame, c.epoch, origin, now) end
 end
 
--- The names of the indexes that list an execution: of all and of its state machine, or of the map run it belongs to.
-local function indexes(machine, run) return run and run ~= '' and {run} or {'', machine} end
-
 -- The execution is over: only its header, its history, its payloads and its place in the indexes stay.  The header
 -- keeps what identifies the last commits, so that a repetition of them is still answered.
-local function finale(exec, now, c, commit, holder, known)
+local function finale(exec, now, c, commit, holder, known, successor)
   local x = P .. 'x:' .. exec
   local h = call('HMGET', x, 'mn', 't0', 'ix', 'up', 'head', 'ex')
+  local ended = c.at ~= '' and c.at or now
   for _, word in ipairs(holder) do commit[#commit + 1] = word end
-  call('HSET', x, 'st', c.status, 't1', c.at ~= '' and c.at or now, 'output', c.output, 'error', c.error, 'cause', c.cause,
-    unpack(commit))
+  call('HSET', x, 'st', c.status, 't1', ended, 'output', c.output, 'error', c.error, 'cause', c.cause, unpack(commit))
   local child = run_of(h[4])
   if child and h[6] == '1' then -- nothing of an EXPRESS child stays but its result
     call('ZREM', P .. 'e:' .. h[3] .. ':RUNNING', exec)
@@ -122,12 +110,15 @@ local function finale(exec, now, c, commit, holder, known)
       call('ZREM', P .. 'e:' .. index .. ':RUNNING', exec)
       call('ZADD', P .. 'e:' .. index .. ':' .. c.status, h[2], exec)
     end
+    call('ZADD', P .. 'done', ended, exec)
   end
   call('ZREM', TIMERS, exec .. '::0:execution')
   drop_frames(exec, {''}, now, known)
   if child then
     child_ended(h[4], exec, now, h[2], h[5], c)
     if h[6] == '1' then call('UNLINK', x, P .. 'h:' .. exec, P .. 'p:' .. exec) end
+  elseif successor then
+    succeed(exec, h[1], h[4], successor, now)
   elseif match(h[4] or '', '^awaited') then
     notice('E' .. exec)
   end
@@ -141,6 +132,7 @@ local SHAPES = {
   fork = {'epoch', 'length', 'window', 'tolerance', 'map', 'body'},
   finish = {'failed', 'result', 'error', 'cause'},
   ['end'] = {'status', 'output', 'error', 'cause', 'at'},
+  successor = {'exec', 'arn', 'started', 'head', 'body', 'event', 'due', 'payload'},
   drop = {'frame'},
   close = {'epoch'},
   job = {'child'},
@@ -222,7 +214,7 @@ local function apply(at, exec, frame, now, base, old, commit, holder)
   if runs ~= (old.mr or '') then call('HSET', frame_key(exec, frame), 'mr', runs) end
   local known = {old.tm, forks, old.aq, old.ep, runs, old.jb}
   if commands['end'] then
-    finale(exec, now, commands['end'][1], commit, holder, known)
+    finale(exec, now, commands['end'][1], commit, holder, known, commands.successor and commands.successor[1])
     return false
   end
   if commands.finish then

@@ -48,6 +48,15 @@ local function keep_payloads(exec, at)
   return last + 1
 end
 
+-- The last of the records that are appended together carries the chain: a digest of the one before it, and of all
+-- records since (codec/integrity.py).
+local function linked(exec, key, base, records)
+  local before = base > 0 and match(call('LINDEX', key, -1), '^%d+,%d+,(%x+),') or exec
+  local link = string.sub(redis.sha1hex(before .. table.concat(records)), 1, 8)
+  records[#records] = string.gsub(records[#records], ',,', ',' .. link .. ',', 1)
+  return unpack(records)
+end
+
 -- Whether the time of an open task, or of its execution, is over, though nobody may have reacted to that yet: the timer
 -- is due, or is mail already.
 local function overdue(exec, frame, epoch, now)
