@@ -98,5 +98,5 @@ class Session:
                 self.lookout.look(self.store.shard_of(execution))
             elif isinstance(command, EndExecution):
                 if command.successor is not None:
-                    self.wake.set()
+                    self.lookout.look(self.store.shard_of(execution))
                 self.ended(execution)

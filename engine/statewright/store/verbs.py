@@ -209,6 +209,7 @@ class Store(Protocol):
     async def nested(self, child: str) -> tuple[str | None, str, bool]:
         """A nested execution: its status (None: it does not exist), its link, and whether its end is still to be
         told."""
+
     async def retention(self) -> int | None:
         """For how long (ms) executions are kept after their end; None: for ever.  90 days unless somebody set it."""
 

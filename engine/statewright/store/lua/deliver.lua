@@ -9,7 +9,8 @@ local function deliver(exec, frame, owner, deadline)
     return nil
   end
   local deliveries, item = tonumber(f[5] or 0) + 1, {false, false}
-  call('HSET', key, 'own', owner, 'cr', f[1], 'del', deliveries)
+  -- Ids of commits are unique to their owner: what was committed before the claim is not to be built on by chance.
+  call('HSET', key, 'own', owner, 'cr', f[1], 'cid', '', 'del', deliveries)
   call('ZADD', LEASES, deadline, member)
   if frame ~= '' then
     local parent, epoch, index = lineage(frame)
