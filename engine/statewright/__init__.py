@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from statewright.drive import VirtualClock
     from statewright.errors import DefinitionError, StatesError, StatewrightError
     from statewright.model import Limits
-    from statewright.store.records import Description, MachineRecord
+    from statewright.audit import Finding
+    from statewright.store.records import Description, MachineRecord, Verified
     from statewright.tasks import TaskCancelled, TaskContext, TaskError, load_functions, task
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "DefinitionError",
     "Description",
     "Engine",
+    "Finding",
     "InvalidDefinitionError",
     "Limits",
     "MachineRecord",
@@ -35,18 +37,20 @@ __all__ = [
     "TaskCancelled",
     "TaskContext",
     "TaskError",
+    "Verified",
     "VirtualClock",
     "load_functions",
     "task",
 ]
 
 _HOME = {
+    "audit": ("Finding",),
     "api": ("ActivityTask", "AsyncEngine", "Engine", "MapRunDescription", "Started"),
     "deployment": ("InvalidDefinitionError",),
     "drive": ("VirtualClock",),
     "errors": ("DefinitionError", "StatesError", "StatewrightError"),
     "model": ("Limits",),
-    "store.records": ("Description", "MachineRecord"),
+    "store.records": ("Description", "MachineRecord", "Verified"),
     "tasks": ("TaskCancelled", "TaskContext", "TaskError", "load_functions", "task"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -153,6 +153,10 @@ class Keyspace:
         """KEYS; patterns as `fnmatch` has them, in which a brace stands for itself."""
         return [key for key in self.keys if fnmatchcase(key, pattern)]
 
+    def scan(self, cursor: bytes, *options: bytes) -> list[Any]:
+        """All keys of a pattern at once."""
+        return [b"0", self.keys_(options[options.index(b"MATCH") + 1] if b"MATCH" in options else b"*")]
+
     def flushall(self) -> Status:
         self.keys.clear()
         return OK

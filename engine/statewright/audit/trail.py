@@ -78,7 +78,7 @@ class Trail:
         """What is wrong with an event whatever it tells."""
         if self.ended is not None:
             return f"the execution ended with {self.ended[0]}"
-        if type_ not in DETAILS:
+        if type_ not in DETAILS:  # so there are no more words than these
             return "there is no such event"
         if (id_ == 1) != (type_ == "ExecutionStarted"):
             return "a history begins with ExecutionStarted" if id_ == 1 else "the execution has begun before"
@@ -93,15 +93,17 @@ class Trail:
             return "", ""
         word, of = word_of(type_)
         owner = self._at.get(previous)
-        if word == "EvaluationFailed" and (owner is None or owner.before == previous or owner.cursor != previous):
-            owner = self._refused(id_, previous) or owner
+        if word == "EvaluationFailed" or owner is None:
+            owner = self._refused(id_, previous, details.get("state")) or owner
         if owner is None:
             return "", "nothing can follow that any more"
         if type_ in ENDS:
             return "", self._end(type_, details, at)
         name = details.get("name", details.get("state"))
-        if word.startswith("iteration") or word == "state aborted":
-            return "", self._iteration(owner, word, of, id_, details)
+        if word in ("state aborted", "run aborted"):
+            return "", self._abort(owner, word, of, id_)
+        if word.startswith("iteration"):
+            return "", self._iteration(owner, word, id_, details)
         if word == "state entered" and owner.stage is Stage.FORKED and owner.type == "Parallel":
             owner = self._child(owner, None)
             owner.cursor = previous
@@ -112,11 +114,13 @@ class Trail:
             return "", f"it cannot come at {owner}"
         return self._step(thread, stage, word, of, id_, previous, at, details)
 
-    def _refused(self, id_: int, previous: int) -> Thread | None:
-        """The thread of the event before this one, if that entered a state and follows the same one: an evaluation that
-        fails at once follows what the Entered event does (recorded)."""
+    def _refused(self, id_: int, previous: int, state: Any) -> Thread | None:
+        """The thread of the event before this one, if that entered `state` and follows the same one: an evaluation that
+        fails at once follows what the Entered event does (recorded), or the end does if the history is full then."""
         thread = self._at.get(id_ - 1)
-        return thread if thread is not None and thread.entered == id_ - 1 and thread.before == previous else None
+        if thread is None or (thread.entered, thread.before) != (id_ - 1, previous):
+            return None
+        return thread if state in (None, thread.state) else None
 
     def _advance(self, thread: Thread, id_: int, word: str) -> None:
         """The thread has a new last event, and unless that is told aside, its next one follows it."""
@@ -147,11 +151,12 @@ class Trail:
             return "", f"the event before it is {thread.cursor}"
         early = self._early(thread, word, at)
         if word == "state entered":
-            thread.state, thread.type, thread.aborted = str(details.get("name")), of, False
+            thread.state, thread.type = str(details.get("name")), of
             thread.before, thread.entered, thread.entered_at = previous, id_, at
         elif word == "scheduled":
             spans = [details[name] for name in ("timeoutInSeconds", "heartbeatInSeconds") if name in details]
             thread.ordered_at, thread.patience = at, min(spans, default=0) * 1000
+            thread.activity = ":activity:" in str(details.get("resource"))
         elif word == "state started":
             thread.length, thread.begun = details.get("length"), set()
         elif word == "state exited":
@@ -209,31 +214,22 @@ class Trail:
         thread.cursor = thread.last = previous
         return ""
 
-    def _iteration(self, owner: Thread, word: str, type_: str, id_: int, details: Mapping[str, Any]) -> str:
-        """What is told of an iteration as a whole, or of a state that was aborted."""
+    def _iteration(self, owner: Thread, word: str, id_: int, details: Mapping[str, Any]) -> str:
+        """What is told of an iteration as a whole."""
         name, index = details.get("name"), details.get("index")
         if word == "iteration started":
             return self._begin(owner, name, index, id_)
-        if word == "state aborted":
-            thread = self._to_abort(owner, type_)
-            if thread is None:
-                return "no such state is open"
-            if thread is owner:
-                self._advance(thread, id_, word)
-            thread.aborted = True
-            return ""
         map_ = self._map_of(owner, name)
         if map_ is None:
             return f"no Map state {name!r} is open"
         if word == "iteration aborted":
             found = next((child for child in map_.children if child.index == index), None)
+            if found is not None and (found.aborted or found.stage is Stage.OVER):
+                return f"iteration {index} had ended"
             if found is not None:
-                for thread in found.tree():
-                    thread.aborted = thread.stage in (Stage.BETWEEN, Stage.ENTERED) or thread is found
-                if found.stage is Stage.OVER:
-                    return f"iteration {index} had ended"
-            return ""
-        thread = owner
+                found.aborted = True
+            return ""  # it may not have begun
+        thread: Thread | None = owner
         while thread is not None and thread.parent is not map_:
             thread = thread.parent
         if thread is None or thread.index != index or thread.stage is Stage.OVER:
@@ -265,18 +261,24 @@ class Trail:
             thread = thread.parent
         return thread
 
-    def _to_abort(self, owner: Thread, type_: str) -> Thread | None:
-        """An open state of this type: of the thread that failed, or of one beside or below it."""
+    def _abort(self, owner: Thread, word: str, type_: str, id_: int) -> str:
+        """A state, or its map run, is aborted: that of the thread that failed, or of one beside or below that."""
         around: Thread | None = owner
-        seen: set[int] = set()
         while around is not None:
             for thread in around.tree():
-                if thread.type == type_ and not thread.stage == Stage.BETWEEN and id(thread) not in seen:
-                    if not thread.aborted or (thread.index is not None and type_ in ("Task", "Wait")):
-                        return thread
-                seen.add(id(thread))
+                open_ = thread.stage not in (Stage.BETWEEN, Stage.OVER) or thread is owner
+                if thread.type != type_ or thread.told or not open_:
+                    continue
+                if word == "run aborted" and thread.stage is Stage.RUNNING:
+                    thread.stage = Stage.FORKED
+                    return ""
+                if word == "state aborted":
+                    thread.told = thread.aborted = True
+                    if thread is owner:
+                        self._advance(thread, id_, word)
+                    return ""
             around = around.parent
-        return None
+        return "nothing of the kind is open"
 
     # -- the end ------------------------------------------------------------------------------------------------------
     def _end(self, type_: str, details: Mapping[str, Any], at: int | None) -> str:

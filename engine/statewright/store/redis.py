@@ -22,7 +22,7 @@ from statewright.store.address import Kind
 from statewright.store.bell import Bell
 from statewright.store.codec import BrokenRecordError, Incoming, Outgoing, Resolve
 from statewright.store.connection import Resolve as Locate
-from statewright.store.mapruns import MapRuns
+from statewright.store.inspecting import Inspecting
 from statewright.store.recent import Recent
 from statewright.store.records import Claim, Claimed, Commit, Committed, Created, Lease, Signal, Signalled, TaskOffer
 from statewright.store.scripts import Argument, Scripts, Server
@@ -36,7 +36,7 @@ _LEASES_PER_CALL = 200
 _NO_FORK = Fork(epoch=0, machines=("",), position="", length=0, window=0, tolerance=0)
 
 
-class RedisStore(MapRuns):
+class RedisStore(Inspecting):
     """The store on a server; made by `open_store`.
 
     Arguments:
@@ -243,8 +243,8 @@ class RedisStore(MapRuns):
         parent, _, place = frame_id.rpartition("/")
         epoch, _, index = place.partition(".")
         if value is not None:
-            text = resolve(value.decode())
-            item = Item(int(index), Payload.parse(text), name.decode() if name is not None else None)
+            text = resolve(codec.unseal(value).decode())
+            item = Item(int(index), Payload.parse(text), codec.unseal(name).decode() if name is not None else None)
         if body is None:
             fork = await self.fork(execution, parent, int(epoch))
             # The fork of an open child exists; one that was closed meanwhile makes every commit of the child STALE.

@@ -18,7 +18,7 @@ COMMANDS = tuple(sorted(set(re.findall(r"\bcall\('([A-Z]+)'", LIBRARY))))
 
 _DIRECT = (
     "exists", "fcall", "function|load", "get", "hget", "hgetall", "hmget", "info", "llen", "lrange", "lrem", "ping",
-    "rpush", "smembers", "srandmember", "subscribe", "time", "zrange",
+    "rpush", "scan", "smembers", "srandmember", "subscribe", "time", "zrange",
 )  # fmt: skip
 _BY_KIND = {"standalone": (), "sentinel": ("role",), "cluster": ("asking", "cluster|slots")}
 

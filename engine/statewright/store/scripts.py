@@ -29,7 +29,7 @@ _SHARED = ("common", "runs", "apply", "deliver")
 
 VERBS = (
     "open", "create", "commit", "items", "claim", "claim_frame", "extend", "release", "signal", "heartbeat", "take",
-    "open_frames", "put_machine", "advance", "update_run", "rights",
+    "open_frames", "put_machine", "advance", "update_run", "inspect", "rights",
 )  # fmt: skip
 """The verbs; each is a file in ``lua/``, the body of its function."""
 

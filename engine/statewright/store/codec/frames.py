@@ -256,15 +256,15 @@ def decode_fork(epoch: int, body: bytes, resolve: Resolve) -> Fork:
 
 def item_calls(fork: Fork) -> Iterator[list[str | bytes | int]]:
     """The items of a Map for several calls of bounded size: payloads, then alternating field and value: index and
-    JSON text, ``k<index>`` and name.
+    sealed JSON text, ``k<index>`` and sealed name.
 
-    Example: ``[0, 0, '{"a":1}', "k0", "first", 1, ...]``
+    Example: ``[0, 0, seal(b'{"a":1}'), "k0", seal(b"first"), 1, ...]``
     """
     out, fields, size = Outgoing(), list[str | bytes | int](), 0
     for index, text in enumerate(fork.items):
-        fields += (index, out.text(text))
+        fields += (index, seal(out.text(text).encode()))
         if fork.keys:
-            fields += (f"k{index}", fork.keys[index])
+            fields += (f"k{index}", seal(fork.keys[index].encode()))
         size += len(text)
         if len(fields) >= _ITEM_FIELDS or size >= _ITEM_CHARACTERS:
             yield out.arguments() + fields
