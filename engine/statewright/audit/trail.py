@@ -266,8 +266,8 @@ class Trail:
         around: Thread | None = owner
         while around is not None:
             for thread in around.tree():
-                open_ = thread.stage not in (Stage.BETWEEN, Stage.OVER) or thread is owner
-                if thread.type != type_ or thread.told or not open_:
+                among = thread is owner or (thread is not around and thread.stage not in (Stage.BETWEEN, Stage.OVER))
+                if not among or thread.type != type_ or thread.told:
                     continue
                 if word == "run aborted" and thread.stage is Stage.RUNNING:
                     thread.stage = Stage.FORKED

@@ -14,7 +14,7 @@ from statewright.store.codec import BrokenRecordError, Chain
 from statewright.store.inspected import FrameParts, Inspected, differences_of_end, differences_of_header, stored_frame
 from statewright.store.mapruns import MapRuns
 from statewright.store.records import Verified
-from statewright.store.replies import ServerError, refusal
+from statewright.store.replies import ServerError, StoreUnavailable, refusal
 
 __all__ = ["Inspecting"]
 
@@ -48,13 +48,19 @@ class Inspecting(MapRuns):
     ) -> Verified | None:
         """See `Store.verify_execution`."""
         while True:
-            answer = await self._scripts.run("inspect", self._key(execution), [execution, _FIRST])
-            if answer is None:
-                return None
-            found = Inspected.of(execution, answer)
-            if machine not in (None, found.text("mn")) or status not in (None, found.text("st")):
-                return None
-            verified = await self._judge(found)
+            try:
+                answer = await self._scripts.run("inspect", self._key(execution), [execution, _FIRST])
+                if answer is None:
+                    return None
+                found = Inspected.of(execution, answer)
+                if machine not in (None, found.text("mn")) or status not in (None, found.text("st")):
+                    return None
+                verified = await self._judge(found)
+            except StoreUnavailable:
+                raise
+            except Exception as error:  # whatever damage makes of records, it is about this execution alone
+                broken = Finding("BrokenRecord", f"it cannot be read: {error!r}", execution=execution)
+                return Verified(execution, 0, (broken,))
             if verified is not None:
                 return verified
 
@@ -74,7 +80,7 @@ class Inspecting(MapRuns):
         else:
             name = head.arn
             findings += differences_of_header(found, head, trail)
-            if await self.definition(head.definition) is None:
+            if not await self._scripts.call("EXISTS", keys.definition(head.definition)):
                 findings.append(Finding("BrokenDefinition", f"its definition {head.definition} is not there"))
         if found.running:
             findings += await self._frames(found, trail)
@@ -125,7 +131,7 @@ class Inspecting(MapRuns):
                 frames.append(stored_frame(parts, frame))
                 findings += parts.differences(frame)
                 findings += await self._fork_records(found, parts)
-            except (BrokenRecordError, ValueError, KeyError) as error:
+            except (BrokenRecordError, ValueError, KeyError, TypeError) as error:
                 findings.append(Finding("BrokenRecord", f"frame {parts.id!r} cannot be read: {error!r}"))
         return findings or list(compare(trail, frames))
 
@@ -155,6 +161,8 @@ class Inspecting(MapRuns):
             kind, owner = _owner(name, self.shards)
             if kind == "d":
                 findings += await self._definition(name, owner)
+            elif kind == "m":
+                findings += await self._machine(name)
             elif kind == "":
                 findings.append(Finding("ForeignKey", f"the key {name} is none of this store's"))
             elif kind in _OF_EXECUTION:
@@ -169,6 +177,11 @@ class Inspecting(MapRuns):
                 if again and not (other != name and await self._scripts.call("EXISTS", other)):
                     findings.append(Finding("ForeignKey", f"the key {name} belongs to no execution that has such keys"))
         return findings
+
+    async def _machine(self, key: str) -> list[Finding]:
+        name, content = key.partition(":m:")[2], await self._scripts.call("HGET", key, "hash")
+        there = content and await self._scripts.call("EXISTS", keys.definition(content.decode(errors="replace")))
+        return [] if there else [Finding("BrokenDefinition", f"the definition of state machine {name} is not there")]
 
     async def _definition(self, key: str, content: str) -> list[Finding]:
         text = await self._scripts.call("GET", key)
@@ -205,6 +218,8 @@ def _unsealed(records: Sequence[bytes]) -> bool:
 
 def _owner(key: str, shards: int) -> tuple[str, str]:
     """What kind of key this is, and whose; ("", "") for none."""
+    if "\\" in key:  # of bytes that are no text
+        return "", ""
     if found := _META_KEY.fullmatch(key):
         return found[1] or "meta", found[2] or ""
     found = _SHARD_KEY.fullmatch(key)
