@@ -26,7 +26,8 @@ __all__ = ["Outcome", "UNCHECKED", "flip_bits"]
 
 UNCHECKED = {
     r"sw:\{meta\}:(meta|machines|m:.*)": "the record of a state machine but for its definition; the store's secret",
-    r"sw:\{\d+\}:(q.*|l|t|a:.*|n|e:.*|runs)": "queues, leases, timers, notices, indexes: the sweep puts them right",
+    r"sw:\{\d+\}:(q.*|l|t|a:.*|n|runs)": "queues, leases, timers, notices: the sweep puts them right",
+    r"(?!sw:|scripts).*": "keys of other programs, as far as anybody can tell",
     r"sw:\{\d+\}:x:\w+(\.\d+)? (nonce|n0|rev|cid|own|cr|cb)": "by what the repetition of a call is recognised",
     r"sw:\{\d+\}:f:[^ ]* (rev|cid|own|cr|cb|sn|tk|ans|del|hb)": "by what the repetition of a call is recognised",
     r"sw:\{\d+\}:[uk]:.*": "counts of map runs, and their ids",
@@ -60,6 +61,7 @@ def _contents(url: str) -> dict[str, Any]:
     """Everything in the server, one entry for each key or field."""
     found: dict[str, Any] = {}
     with redis.Redis.from_url(url) as server:
+        found["scripts"] = repr(server.function_list(withcode=True))
         for raw in server.scan_iter(count=1000):
             key = raw.decode(errors="backslashreplace")
             kind = server.type(raw)
@@ -111,7 +113,7 @@ class _Trial:
             asyncio.run(stop_embedded(self._folder))
 
     def _judged(self, url: str, offset: int, where: str) -> Outcome:
-        if "AOF loaded anyway" in (self._folder / "server.log").read_text():
+        if "AOF loaded anyway" in (self._folder / "server.log").read_text(errors="replace"):
             return Outcome("cut", offset, where)
         now = _contents(url)
         changed = [name for name in self._whole.keys() | now.keys() if self._whole.get(name) != now.get(name)]
@@ -138,7 +140,6 @@ def flip_bits(count: int, seed: int, folder: Path) -> list[Outcome]:
     assert not sound, sound
     size = next((source / "appendonlydir").glob("*.incr.aof")).stat().st_size
     chance, trial = random.Random(seed), _Trial(source, whole, folder / "copy")
-    # The beginning has the library of scripts, which is no data.
     return [trial.run(chance.randrange(size), chance.randrange(8)) for _ in range(count)]
 
 

@@ -46,6 +46,8 @@ class Verification(Executions):
                     yield verified
             return
         store, whole = self._open.store, name is None and status is None
+        if whole:
+            yield Verified("", 0, tuple(await store.verify_scripts()))
         async for keys in store.all_keys():
             ids = [key.partition("}:x:")[2] for key in keys if "}:x:" in key]
             async for verified in self._verified(ids, name, status):

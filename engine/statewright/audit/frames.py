@@ -24,6 +24,9 @@ _STAGES: Final = {
 }
 """Where a history is while a frame is in a phase."""
 
+_AFTER_JOIN: Final = {Phase.JOIN, Phase.RETRY}
+"""Phases in which a frame may go on after an event of a child."""
+
 _MAY_BE_OVER: Final = {Stage.BETWEEN, Stage.ENTERED, Stage.ANSWERED, Stage.REFUSED, Stage.FAILED, Stage.FORKED}
 """Stages in which a branch may have ended: no event says so."""
 
@@ -96,7 +99,7 @@ def _differences(frame: StoredFrame, thread: Thread) -> Iterator[str]:
     if thread.index is not None and frame.id.rpartition(".")[2] != str(thread.index):
         yield f"is iteration {thread.index} by its history"
     below = {place for child in thread.tree()[1:] for place in (child.cursor, child.last)}
-    if frame.previous != thread.cursor and not (frame.phase is Phase.JOIN and frame.previous in below):
+    if frame.previous != (thread.cursor or thread.last) and not (frame.phase in _AFTER_JOIN and frame.previous in below):
         yield f"goes on after event {frame.previous}, but the history says {thread.cursor}"
 
 

@@ -26,6 +26,11 @@ ENDS: Final = {
 }
 """Status of an execution by its last event."""
 
+_ANYWHERE: Final = "States.Runtime"
+"""With this error an execution may fail at any stage: when its history is full, for instance."""
+
+_BUSY: Final = {Stage.BETWEEN, Stage.SCHEDULED, Stage.STARTED, Stage.SUBMITTED, Stage.RUNNING}
+
 
 class Trail:
     """What a history tells so far.
@@ -89,7 +94,8 @@ class Trail:
     def _take(self, id_: int, previous: int, at: int | None, type_: str, details: Mapping[str, Any]) -> tuple[str, str]:
         """Go on with an event; (code, words) of what is wrong with it, if anything is."""
         if type_ == "ExecutionStarted":
-            self.first = details, at  # recorded: the second event follows nothing, too
+            self.first = details, at
+            self.root.last = id_  # but no cursor: the second event follows nothing, too (recorded)
             return "", ""
         word, of = word_of(type_)
         owner = self._at.get(previous)
@@ -219,20 +225,13 @@ class Trail:
         name, index = details.get("name"), details.get("index")
         if word == "iteration started":
             return self._begin(owner, name, index, id_)
-        map_ = self._map_of(owner, name)
-        if map_ is None:
-            return f"no Map state {name!r} is open"
         if word == "iteration aborted":
-            found = next((child for child in map_.children if child.index == index), None)
-            if found is not None and (found.aborted or found.stage is Stage.OVER):
-                return f"iteration {index} had ended"
-            if found is not None:
-                found.aborted = True
-            return ""  # it may not have begun
+            return self._abort_iteration(owner, name, index)
+        map_ = self._map_of(owner, name)
         thread: Thread | None = owner
         while thread is not None and thread.parent is not map_:
             thread = thread.parent
-        if thread is None or thread.index != index or thread.stage is Stage.OVER:
+        if map_ is None or thread is None or thread.index != index or thread.stage is Stage.OVER:
             return f"iteration {index} is not open"
         if word == "iteration succeeded" and thread.stage is not Stage.BETWEEN:
             return f"iteration {index} is in {thread}"
@@ -251,6 +250,23 @@ class Trail:
         child.cursor = child.last = id_
         self._at[id_] = child
         return ""
+
+    def _abort_iteration(self, owner: Thread, name: Any, index: Any) -> str:
+        """An iteration beside or below the thread that failed is aborted, whether it has begun or not."""
+        around: Thread | None = owner
+        while around is not None:
+            for map_ in around.tree():
+                if map_.state != name or map_.type != "Map":
+                    continue
+                if index not in map_.begun:
+                    map_.begun.add(index)
+                    return ""
+                for child in map_.children:
+                    if child.index == index and not child.aborted and child.stage is not Stage.OVER:
+                        child.aborted = True
+                        return ""
+            around = around.parent
+        return f"iteration {index} of {name!r} is not open"
 
     def _map_of(self, owner: Thread, name: Any) -> Thread | None:
         """The innermost open Map state of this name around a thread."""
@@ -288,6 +304,8 @@ class Trail:
                 return f"the root is in {self.root}"
             if details.get("output") != self.root.output:
                 return "its output is not that of the last state"
+        elif type_ == "ExecutionFailed" and details.get("error") != _ANYWHERE and self.root.stage in _BUSY:
+            return f"the root is in {self.root}"
         self._at.clear()
         return ""
 

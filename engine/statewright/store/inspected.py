@@ -8,7 +8,7 @@ from typing import Any
 
 from statewright.arn import execution_id_of
 from statewright.audit import ENDS, Finding, StoredFrame, Trail
-from statewright.model import Execution, Frame, Phase, TaskKind
+from statewright.model import Execution, Frame, LinkKind, Phase, TaskKind
 from statewright.store import codec
 from statewright.store.codec import Resolve
 
@@ -129,6 +129,7 @@ def differences_of_header(found: Inspected, head: Execution, trail: Trail) -> It
         "mn": head.machine_name.partition("/")[0],
         "up": codec.encode_link(head.link),
         "ix": run if head.link is not None else "",
+        "dg": "" if head.link is not None and head.link.kind is LinkKind.MAP_RUN else codec.input_digest(head.input),
     }
     for name, value in wanted.items():
         if found.text(name) != value:

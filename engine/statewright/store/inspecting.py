@@ -15,6 +15,7 @@ from statewright.store.inspected import FrameParts, Inspected, differences_of_en
 from statewright.store.mapruns import MapRuns
 from statewright.store.records import Verified
 from statewright.store.replies import ServerError, StoreUnavailable, refusal
+from statewright.store.scripts import LIBRARY
 
 __all__ = ["Inspecting"]
 
@@ -163,6 +164,8 @@ class Inspecting(MapRuns):
                 findings += await self._definition(name, owner)
             elif kind == "m":
                 findings += await self._machine(name)
+            elif kind == "e":
+                findings += await self._index(name)
             elif kind == "":
                 findings.append(Finding("ForeignKey", f"the key {name} is none of this store's"))
             elif kind in _OF_EXECUTION:
@@ -176,6 +179,37 @@ class Inspecting(MapRuns):
                 other = re.sub(r"\}:[ro]:", "}:u:", name, count=1)
                 if again and not (other != name and await self._scripts.call("EXISTS", other)):
                     findings.append(Finding("ForeignKey", f"the key {name} belongs to no execution that has such keys"))
+        return findings
+
+    async def _index(self, key: str) -> list[Finding]:
+        """Whether what an index lists belongs there."""
+        machine, _, status = key.partition("}:e:")[2].rpartition(":")
+        findings, start = list[Finding](), 0
+        while members := await self._scripts.call("ZRANGE", key, start, start + _KEYS_PER_CALL - 1):
+            names = [member.decode(errors="backslashreplace") for member in members]
+            headers = await self._all([("HMGET", self._key(name), "st", "mn", "ix") for name in names])
+            for name, (now, of, run) in zip(names, headers, strict=True):
+                listed = now == status.encode() and machine.encode() in ((run,) if run else (b"", of))
+                # It may have ended since the index was read.
+                if not listed and await self._scripts.call("ZSCORE", key, name) is not None:
+                    again = await self._scripts.call("HGET", self._key(name), "st")
+                    if again == now:
+                        findings.append(Finding("WrongIndex", f"it is listed as {status} of {machine!r}", None, name))
+            start += len(members)
+        return findings
+
+    async def verify_scripts(self) -> list[Finding]:
+        """See `Store.verify_scripts`."""
+        name, findings = LIBRARY.split("\n", 1)[0].partition("name=")[2], list[Finding]()
+        for server in self._scripts.server.primaries():
+            try:
+                loaded = await server.call("FUNCTION", "LIST", "LIBRARYNAME", name, "WITHCODE")
+            except ServerError:  # not allowed
+                continue
+            for library in loaded:
+                code = dict(zip(library[::2], library[1::2], strict=True)).get(b"library_code")
+                if code != LIBRARY.encode():
+                    findings.append(Finding("BrokenScripts", f"the library {name} is not the one that was loaded"))
         return findings
 
     async def _machine(self, key: str) -> list[Finding]:

@@ -52,7 +52,9 @@ async def open_store(
         scripts = Scripts(server, deadline)
         await check_rights(scripts, keys.META)
         proposed: list[Argument] = [keys.SCHEMA, keys.SHARDS, secrets.token_hex(16), secrets.token_bytes(32)]
-        schema, shards, store_id, secret = await scripts.run("open", keys.META, proposed)
+        schema, shards, store_id, secret = meta = await scripts.run("open", keys.META, proposed)
+        if None in meta or not (schema.isdigit() and shards.isdigit() and store_id.isalnum()):
+            raise StatewrightError("StoreBroken", f"the record of the store itself, {keys.META}, is damaged")
         if int(schema) != keys.SCHEMA:
             message = f"the store has schema {int(schema)}, this version of statewright needs {keys.SCHEMA}"
             raise StatewrightError("StoreRefused", message)

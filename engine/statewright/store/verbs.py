@@ -197,6 +197,9 @@ class Store(Protocol):
     async def verify_keys(self, names: Sequence[str]) -> list[Finding]:
         """Which of these keys belong to nothing, and definitions that are not what they are called."""
 
+    async def verify_scripts(self) -> list[Finding]:
+        """Whether the servers' scripts are those of this version, where FUNCTION LIST is allowed."""
+
     async def watch_bell(self) -> None:
         """Return when something became ready in any shard since the last call (may be early)."""
 

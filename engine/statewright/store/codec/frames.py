@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -21,6 +22,7 @@ __all__ = [
     "encode_fork",
     "encode_frame",
     "first_frame",
+    "input_digest",
     "item_calls",
 ]
 
@@ -271,6 +273,14 @@ def item_calls(fork: Fork) -> Iterator[list[str | bytes | int]]:
             out, fields, size = Outgoing(), [], 0
     if fields:
         yield out.arguments() + fields
+
+
+def input_digest(value: Payload) -> str:
+    """What tells one input from another, however it was written.
+
+    Example: ``input_digest(Payload.parse('{"a":1,"b":2}')) == input_digest(Payload.parse('{"b":2, "a":1}'))``
+    """
+    return hashlib.sha256(msgspec.json.encode(value.value, order="sorted")).hexdigest()
 
 
 def encode_execution(execution: Execution, out: Outgoing) -> bytes:
