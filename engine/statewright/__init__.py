@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from statewright.api import ActivityTask, AsyncEngine, Engine, MapRunDescription, Started
+    from statewright.audit import Finding
     from statewright.deployment import InvalidDefinitionError
     from statewright.drive import VirtualClock
     from statewright.errors import DefinitionError, StatesError, StatewrightError
     from statewright.model import Limits
-    from statewright.audit import Finding
     from statewright.store.records import Description, MachineRecord, Verified
     from statewright.tasks import TaskCancelled, TaskContext, TaskError, load_functions, task
 

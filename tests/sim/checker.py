@@ -17,6 +17,7 @@ __all__ = ["violations"]
 _STAYS = re.compile(rb"^sw:\{(meta|\d+)\}:(meta$|machines$|m:|d:|x:|h:|p:|k:|u:|e:|runs$)")
 """What may be left when all executions have ended."""
 
+
 def violations(run: Run) -> list[str]:
     """What is wrong after a run, in words; nothing if all is well.
 

@@ -1,4 +1,4 @@
-"""A store with a bit of everything in it: executions that run, in every way there is to wait, and ones that have ended."""
+"""A store with a bit of everything: executions that run, in every way there is to wait, and ones that have ended."""
 
 from __future__ import annotations
 
@@ -38,7 +38,9 @@ DEFINITIONS: dict[str, dict[str, Any]] = {
     ),
     "activity": _machine(T=_task(_DIG, TimeoutSeconds=7200)),
     "retry": _machine(T=_task("fail", Retry=[{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 7200}])),
-    "parallel": _machine(P={"Type": "Parallel", "End": True, "Branches": [_machine(A=_task("echo")), _machine(W=_WAIT)]}),
+    "parallel": _machine(
+        P={"Type": "Parallel", "End": True, "Branches": [_machine(A=_task("echo")), _machine(W=_WAIT)]}
+    ),
     "map": _machine(
         M={
             "Type": "Map",

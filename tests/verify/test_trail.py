@@ -46,11 +46,14 @@ def _renumbered(history: Events, place: int) -> Events:
         return id_ - (id_ > place + 1)
 
     kept = [event for event in history if event[0] != place + 1]
-    return [(new(id_), new(previous) if previous != place + 1 else history[place][1], *more) for id_, previous, *more in kept]  # type: ignore[misc]
+    return [
+        (new(id_), new(previous) if previous != place + 1 else history[place][1], *more)
+        for id_, previous, *more in kept
+    ]  # type: ignore[misc]
 
 
 def test_an_event_that_never_was_is_mostly_found() -> None:
-    """Not always: a branch may end anywhere, a failed state is left as one that was only entered.  (The chain knows.)"""
+    """Not always: a branch may end anywhere, a failed state is left as one only entered.  (The chain knows.)"""
     tried = [(status, history, place) for status, history in SOUND for place in range(1, len(history))]
     found = [bool(check_history(_renumbered(history, place), status)) for status, history, place in tried]
     assert sum(found) > 0.8 * len(tried), (sum(found), len(tried))
@@ -64,7 +67,10 @@ def _swapped(history: Events, place: int) -> Events:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda events: events + [(len(events) + 1, len(events), 0, "PassStateEntered", {"name": "X"})], "the execution ended"),
+        (
+            lambda events: [*events, (len(events) + 1, len(events), 0, "PassStateEntered", {"name": "X"})],
+            "the execution ended",
+        ),
         (lambda events: [(i, p, t, "Nonsense" if i == 2 else k, d) for i, p, t, k, d in events], "no such event"),
         (lambda events: [(i, 77 if i == 3 else p, t, k, d) for i, p, t, k, d in events], "follows no earlier event"),
         (lambda events: _swapped(events, 3), "it follows no earlier event"),

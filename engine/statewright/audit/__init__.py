@@ -1,4 +1,4 @@
-"""Checks of what executions leave behind: their histories, and what is stored beside them.  Pure: no store, no clock."""
+"""Checks of what executions leave behind: their histories, and what is stored beside them.  Pure."""
 
 from statewright.audit.finding import HINTS, Finding
 from statewright.audit.frames import StoredFrame, compare

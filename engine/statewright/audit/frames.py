@@ -99,7 +99,9 @@ def _differences(frame: StoredFrame, thread: Thread) -> Iterator[str]:
     if thread.index is not None and frame.id.rpartition(".")[2] != str(thread.index):
         yield f"is iteration {thread.index} by its history"
     below = {place for child in thread.tree()[1:] for place in (child.cursor, child.last)}
-    if frame.previous != (thread.cursor or thread.last) and not (frame.phase in _AFTER_JOIN and frame.previous in below):
+    if frame.previous != (thread.cursor or thread.last) and not (
+        frame.phase in _AFTER_JOIN and frame.previous in below
+    ):
         yield f"goes on after event {frame.previous}, but the history says {thread.cursor}"
 
 

@@ -1,7 +1,7 @@
 """The one checker of histories: a fold over the events of an execution.
 
-It knows no definition: what may follow what is the same in all of them.  Whoever has a history can give it to a `Trail`,
-event by event, whether the engine wrote it or AWS did; it keeps no more than what is still open.
+It knows no definition: what may follow what is the same in all of them.  Whoever has a history can give it to a
+`Trail`, event by event, whether the engine wrote it or AWS did; it keeps no more than what is still open.
 """
 
 from __future__ import annotations

@@ -141,17 +141,16 @@ class Inspecting(MapRuns):
         findings = list[Finding]()
         for epoch, record in parts.records.items():
             rest = f"{parts.id}:{epoch}"
-            items, results, run = await self._all(
-                [("HGETALL", self._key(found.id, kind, rest)) for kind in ("i", "r", "u")]
+            names = [self._key(found.id, kind, rest) for kind in "irj"]
+            items, results, open_ = await self._all(
+                [("HGETALL", names[0]), ("HGETALL", names[1]), ("EXISTS", names[2])]
             )
-            if not record and not run:  # its items were sent ahead of the commit that opens it
+            if not record or not open_:  # it was not open yet: its items are sent ahead; or is not any more
                 continue
-            wrong = _unsealed([*items[1::2], *(results[1::2] if record else [])])
-            if record:
-                fork = codec.decode_fork(epoch, record[b"body"], _null)
-                lost = fork.map_name is not None and len(items) // 2 not in (fork.length, 2 * fork.length)
-                if lost or wrong:
-                    findings.append(Finding("BrokenRecord", f"items or results of fork {rest} are not as written"))
+            fork = codec.decode_fork(epoch, record[b"body"], _null)
+            lost = fork.map_name is not None and len(items) // 2 not in (fork.length, 2 * fork.length)
+            if lost or _unsealed([*items[1::2], *results[1::2]]):
+                findings.append(Finding("BrokenRecord", f"items or results of fork {rest} are not as written"))
         return findings
 
     # -- keys ---------------------------------------------------------------------------------------------------------

@@ -73,7 +73,6 @@ def encode_map_run(run: MapRun) -> bytes:
     return seal(record)
 
 
-
 def decode_map_run(epoch: int, body: bytes) -> MapRun:
     """A map run as its state ordered it."""
     r = _map_run(unseal(body))

@@ -92,7 +92,13 @@ def encode_step(step: Step, out: Outgoing) -> list[str | bytes | int]:
                 arguments += ("maprun", run.epoch, run.arn.rpartition(":")[2], run.concurrency, *limits)
                 arguments += (_number(run.result_bytes), encode_map_run(run))
             case Finish(_, error, cause, failed):
-                arguments += ("finish", int(failed), seal(out.text(_result(command)).encode()), _optional(error), _optional(cause))
+                arguments += (
+                    "finish",
+                    int(failed),
+                    seal(out.text(_result(command)).encode()),
+                    _optional(error),
+                    _optional(cause),
+                )
             case EndExecution(status, output, error, cause, at):
                 text = out.text(output.text) if output is not None else None
                 arguments += (
