@@ -19,6 +19,7 @@ FLOORS = {
     "statewright.arn": 0,
     "statewright.recovery": 1,
     "statewright.history": 1,
+    "statewright.audit": 2,
     "statewright.lang": 2,
     "statewright.states": 3,
     "statewright.step": 4,

@@ -25,6 +25,7 @@ from statewright_cli.commands import (
     operations,
     retention,
     run,
+    verify,
     worker,
 )
 from statewright_cli.session import Settings, settings_options
@@ -75,7 +76,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Settings)
 
 
-for _module in (run, executions, mapruns, worker, metrics, callbacks, definitions, operations, retention):
+for _module in (run, executions, mapruns, worker, metrics, callbacks, definitions, operations, retention, verify):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from statewright.api import ActivityTask, AsyncEngine, Engine, MapRunDescription, Metric, Metrics, Started
+    from statewright.audit import Finding
     from statewright.deployment import InvalidDefinitionError
     from statewright.drive import Collected, VirtualClock
     from statewright.errors import DefinitionError, StatesError, StatewrightError
     from statewright.model import Limits
-    from statewright.store.records import Description, MachineRecord
+    from statewright.store.records import Description, MachineRecord, Verified
     from statewright.tasks import TaskCancelled, TaskContext, TaskError, load_functions, task
 
 __version__ = "0.1.0"
@@ -26,6 +27,7 @@ __all__ = [
     "DefinitionError",
     "Description",
     "Engine",
+    "Finding",
     "InvalidDefinitionError",
     "Limits",
     "MachineRecord",
@@ -38,6 +40,7 @@ __all__ = [
     "TaskCancelled",
     "TaskContext",
     "TaskError",
+    "Verified",
     "VirtualClock",
     "load_functions",
     "task",
@@ -45,11 +48,12 @@ __all__ = [
 
 _HOME = {
     "api": ("ActivityTask", "AsyncEngine", "Engine", "MapRunDescription", "Metric", "Metrics", "Started"),
+    "audit": ("Finding",),
     "deployment": ("InvalidDefinitionError",),
     "drive": ("Collected", "VirtualClock"),
     "errors": ("DefinitionError", "StatesError", "StatewrightError"),
     "model": ("Limits",),
-    "store.records": ("Description", "MachineRecord"),
+    "store.records": ("Description", "MachineRecord", "Verified"),
     "tasks": ("TaskCancelled", "TaskContext", "TaskError", "load_functions", "task"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -124,6 +124,7 @@ async def scenario(data_dir: Path, seed: int) -> tuple[dict[str, list[str]], dic
             for order_id in [UNDISTURBED, *(f"o-{number:04d}" for number in range(KILLS))]:
                 statuses[order_id] = (await engine.wait(f"orders:{order_id}", timeout=120)).status
                 histories[order_id] = shape(await engine.history(f"orders:{order_id}"), order_id)
+            assert not [finding async for each in engine.verify() for finding in each.findings]
             return histories, statuses, victims.killed
     finally:
         victims.end()

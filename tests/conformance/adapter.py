@@ -55,6 +55,8 @@ async def _run(case: dict[str, Any], url: str, objects: Path) -> dict[str, Any]:
             answer = await _run_to_the_end(engine, clock, world, case, machine, input_, name)
         world.end()
         ours = answer.execution.arn
+        wrong = [finding async for each in engine.verify([ours]) for finding in each.findings]
+        assert not wrong, wrong
         seen = {
             "status": answer.status,
             "output": answer.output,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from statewright.api.executions import Executions
 from statewright.api.mapruns import MapRuns
 from statewright.api.metrics import Monitoring
 from statewright.api.tasks import Tasks
+from statewright.api.verify import Verification
 
 __all__ = ["AsyncEngine"]
 
 
-class AsyncEngine(Executions, MapRuns, Tasks, Monitoring):
+class AsyncEngine(Verification, MapRuns, Tasks, Monitoring):
     """Durable state machines on a store.
 
     Arguments:

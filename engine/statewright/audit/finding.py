@@ -13,6 +13,7 @@ HINTS: Final = {
     "BrokenHeader": "the server's files are damaged: restore them from a copy or a replica",
     "BrokenPayload": "the server's files are damaged: restore them from a copy or a replica",
     "BrokenRecord": "the server's files are damaged: restore them from a copy or a replica",
+    "BrokenScripts": "FUNCTION DELETE it on the server; it is loaded again with the next call",
     "EarlyTimer": "the server's clock was set back, or its files are damaged",
     "ForeignKey": "no execution owns this key: another program writes under sw:, or the server's files are damaged",
     "WrongEnd": "the end that is stored is not the one in the history: one of the two is damaged",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
 __all__ = ["AFTER", "SIDE", "Stage", "Thread", "word_of"]
@@ -40,6 +41,7 @@ _TASK: Final = re.compile(
 )
 
 
+@cache
 def word_of(type_: str) -> tuple[str, str]:
     """What an event says, without the family it is of, and the type of the state it can only be of, or "".
 
@@ -89,7 +91,7 @@ AFTER: Final[dict[Stage, dict[str, Stage]]] = {
         **_REFUSAL,
         **_FAILURE,
     },
-    Stage.RUNNING: {"run succeeded": Stage.JOINED, "run failed": Stage.REFUSED, "run aborted": Stage.RUNNING},
+    Stage.RUNNING: {"run succeeded": Stage.JOINED, "run failed": Stage.REFUSED},
     Stage.JOINED: {"state succeeded": Stage.JOINED, **_EXIT, **_REFUSAL, **_FAILURE},
     Stage.FAILED: {**_EXIT, **_REFUSAL},
     Stage.OVER: {},
@@ -121,10 +123,11 @@ class Thread:
             `before`: what the Entered event of the current state follows.
         entered, entered_at: of the current or last state: id and time (ms) of its Entered event.
         output: of the last state it left, as written.
+        activity: its task is one for activity workers.
         ordered_at, patience: when its task was scheduled, and the shortest time (ms) after which it may time out.
         length: how many iterations its Map has, if known; `begun`: those that have begun.
         children: branches and iterations of its current fork.
-        aborted: it was told that the state or iteration was aborted.
+        aborted: it was told that the iteration or its state was aborted; `told`: that the state was.
     """
 
     parent: Thread | None = None
@@ -138,12 +141,14 @@ class Thread:
     entered: int = 0
     entered_at: int | None = None
     output: Any = None
+    activity: bool = False
     ordered_at: int | None = None
     patience: int | None = None
     length: int | None = None
     begun: set[int] = field(default_factory=set)
     children: list[Thread] = field(default_factory=list)
     aborted: bool = False
+    told: bool = False
 
     def next_stage(self, word: str, type_: str, name: str | None) -> Stage | None:
         """The stage after an event of this word, if the thread can have it now.

@@ -1,7 +1,7 @@
 """The one checker of histories: a fold over the events of an execution.
 
-It knows no definition: what may follow what is the same in all of them.  Whoever has a history can give it to a `Trail`,
-event by event, whether the engine wrote it or AWS did; it keeps no more than what is still open.
+It knows no definition: what may follow what is the same in all of them.  Whoever has a history can give it to a
+`Trail`, event by event, whether the engine wrote it or AWS did; it keeps no more than what is still open.
 """
 
 from __future__ import annotations
@@ -25,6 +25,11 @@ ENDS: Final = {
     "ExecutionAborted": "ABORTED",
 }
 """Status of an execution by its last event."""
+
+_ANYWHERE: Final = "States.Runtime"
+"""With this error an execution may fail at any stage: when its history is full, for instance."""
+
+_BUSY: Final = {Stage.BETWEEN, Stage.SCHEDULED, Stage.STARTED, Stage.SUBMITTED, Stage.RUNNING}
 
 
 class Trail:
@@ -78,7 +83,7 @@ class Trail:
         """What is wrong with an event whatever it tells."""
         if self.ended is not None:
             return f"the execution ended with {self.ended[0]}"
-        if type_ not in DETAILS:
+        if type_ not in DETAILS:  # so there are no more words than these
             return "there is no such event"
         if (id_ == 1) != (type_ == "ExecutionStarted"):
             return "a history begins with ExecutionStarted" if id_ == 1 else "the execution has begun before"
@@ -89,19 +94,22 @@ class Trail:
     def _take(self, id_: int, previous: int, at: int | None, type_: str, details: Mapping[str, Any]) -> tuple[str, str]:
         """Go on with an event; (code, words) of what is wrong with it, if anything is."""
         if type_ == "ExecutionStarted":
-            self.first = details, at  # recorded: the second event follows nothing, too
+            self.first = details, at
+            self.root.last = id_  # but no cursor: the second event follows nothing, too (recorded)
             return "", ""
         word, of = word_of(type_)
         owner = self._at.get(previous)
-        if word == "EvaluationFailed" and (owner is None or owner.before == previous or owner.cursor != previous):
-            owner = self._refused(id_, previous) or owner
+        if word == "EvaluationFailed" or owner is None:
+            owner = self._refused(id_, previous, details.get("state")) or owner
         if owner is None:
             return "", "nothing can follow that any more"
         if type_ in ENDS:
             return "", self._end(type_, details, at)
         name = details.get("name", details.get("state"))
-        if word.startswith("iteration") or word == "state aborted":
-            return "", self._iteration(owner, word, of, id_, details)
+        if word in ("state aborted", "run aborted"):
+            return "", self._abort(owner, word, of, id_)
+        if word.startswith("iteration"):
+            return "", self._iteration(owner, word, id_, details)
         if word == "state entered" and owner.stage is Stage.FORKED and owner.type == "Parallel":
             owner = self._child(owner, None)
             owner.cursor = previous
@@ -112,11 +120,13 @@ class Trail:
             return "", f"it cannot come at {owner}"
         return self._step(thread, stage, word, of, id_, previous, at, details)
 
-    def _refused(self, id_: int, previous: int) -> Thread | None:
-        """The thread of the event before this one, if that entered a state and follows the same one: an evaluation that
-        fails at once follows what the Entered event does (recorded)."""
+    def _refused(self, id_: int, previous: int, state: Any) -> Thread | None:
+        """The thread of the event before this one, if that entered `state` and follows the same one: an evaluation that
+        fails at once follows what the Entered event does (recorded), or the end does if the history is full then."""
         thread = self._at.get(id_ - 1)
-        return thread if thread is not None and thread.entered == id_ - 1 and thread.before == previous else None
+        if thread is None or (thread.entered, thread.before) != (id_ - 1, previous):
+            return None
+        return thread if state in (None, thread.state) else None
 
     def _advance(self, thread: Thread, id_: int, word: str) -> None:
         """The thread has a new last event, and unless that is told aside, its next one follows it."""
@@ -147,11 +157,12 @@ class Trail:
             return "", f"the event before it is {thread.cursor}"
         early = self._early(thread, word, at)
         if word == "state entered":
-            thread.state, thread.type, thread.aborted = str(details.get("name")), of, False
+            thread.state, thread.type = str(details.get("name")), of
             thread.before, thread.entered, thread.entered_at = previous, id_, at
         elif word == "scheduled":
             spans = [details[name] for name in ("timeoutInSeconds", "heartbeatInSeconds") if name in details]
             thread.ordered_at, thread.patience = at, min(spans, default=0) * 1000
+            thread.activity = ":activity:" in str(details.get("resource"))
         elif word == "state started":
             thread.length, thread.begun = details.get("length"), set()
         elif word == "state exited":
@@ -209,34 +220,18 @@ class Trail:
         thread.cursor = thread.last = previous
         return ""
 
-    def _iteration(self, owner: Thread, word: str, type_: str, id_: int, details: Mapping[str, Any]) -> str:
-        """What is told of an iteration as a whole, or of a state that was aborted."""
+    def _iteration(self, owner: Thread, word: str, id_: int, details: Mapping[str, Any]) -> str:
+        """What is told of an iteration as a whole."""
         name, index = details.get("name"), details.get("index")
         if word == "iteration started":
             return self._begin(owner, name, index, id_)
-        if word == "state aborted":
-            thread = self._to_abort(owner, type_)
-            if thread is None:
-                return "no such state is open"
-            if thread is owner:
-                self._advance(thread, id_, word)
-            thread.aborted = True
-            return ""
-        map_ = self._map_of(owner, name)
-        if map_ is None:
-            return f"no Map state {name!r} is open"
         if word == "iteration aborted":
-            found = next((child for child in map_.children if child.index == index), None)
-            if found is not None:
-                for thread in found.tree():
-                    thread.aborted = thread.stage in (Stage.BETWEEN, Stage.ENTERED) or thread is found
-                if found.stage is Stage.OVER:
-                    return f"iteration {index} had ended"
-            return ""
-        thread = owner
+            return self._abort_iteration(owner, name, index)
+        map_ = self._map_of(owner, name)
+        thread: Thread | None = owner
         while thread is not None and thread.parent is not map_:
             thread = thread.parent
-        if thread is None or thread.index != index or thread.stage is Stage.OVER:
+        if map_ is None or thread is None or thread.index != index or thread.stage is Stage.OVER:
             return f"iteration {index} is not open"
         if word == "iteration succeeded" and thread.stage is not Stage.BETWEEN:
             return f"iteration {index} is in {thread}"
@@ -256,6 +251,23 @@ class Trail:
         self._at[id_] = child
         return ""
 
+    def _abort_iteration(self, owner: Thread, name: Any, index: Any) -> str:
+        """An iteration beside or below the thread that failed is aborted, whether it has begun or not."""
+        around: Thread | None = owner
+        while around is not None:
+            for map_ in around.tree():
+                if map_.state != name or map_.type != "Map":
+                    continue
+                if index not in map_.begun:
+                    map_.begun.add(index)
+                    return ""
+                for child in map_.children:
+                    if child.index == index and not child.aborted and child.stage is not Stage.OVER:
+                        child.aborted = True
+                        return ""
+            around = around.parent
+        return f"iteration {index} of {name!r} is not open"
+
     def _map_of(self, owner: Thread, name: Any) -> Thread | None:
         """The innermost open Map state of this name around a thread."""
         thread: Thread | None = owner
@@ -265,18 +277,24 @@ class Trail:
             thread = thread.parent
         return thread
 
-    def _to_abort(self, owner: Thread, type_: str) -> Thread | None:
-        """An open state of this type: of the thread that failed, or of one beside or below it."""
+    def _abort(self, owner: Thread, word: str, type_: str, id_: int) -> str:
+        """A state, or its map run, is aborted: that of the thread that failed, or of one beside or below that."""
         around: Thread | None = owner
-        seen: set[int] = set()
         while around is not None:
             for thread in around.tree():
-                if thread.type == type_ and not thread.stage == Stage.BETWEEN and id(thread) not in seen:
-                    if not thread.aborted or (thread.index is not None and type_ in ("Task", "Wait")):
-                        return thread
-                seen.add(id(thread))
+                among = thread is owner or (thread is not around and thread.stage not in (Stage.BETWEEN, Stage.OVER))
+                if not among or thread.type != type_ or thread.told:
+                    continue
+                if word == "run aborted" and thread.stage is Stage.RUNNING:
+                    thread.stage = Stage.FORKED
+                    return ""
+                if word == "state aborted":
+                    thread.told = thread.aborted = True
+                    if thread is owner:
+                        self._advance(thread, id_, word)
+                    return ""
             around = around.parent
-        return None
+        return "nothing of the kind is open"
 
     # -- the end ------------------------------------------------------------------------------------------------------
     def _end(self, type_: str, details: Mapping[str, Any], at: int | None) -> str:
@@ -286,6 +304,8 @@ class Trail:
                 return f"the root is in {self.root}"
             if details.get("output") != self.root.output:
                 return "its output is not that of the last state"
+        elif type_ == "ExecutionFailed" and details.get("error") != _ANYWHERE and self.root.stage in _BUSY:
+            return f"the root is in {self.root}"
         self._at.clear()
         return ""
 

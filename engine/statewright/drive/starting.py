@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from typing import Protocol
 
-import msgspec
 from msgspec.structs import replace
 
 from statewright.drive.clock import Clock
@@ -15,6 +13,7 @@ from statewright.drive.session import Session
 from statewright.errors import StatewrightError
 from statewright.model import Execution, Limits, LinkKind, Step
 from statewright.step import Program, begin
+from statewright.store.codec import input_digest
 from statewright.store.records import Created
 from statewright.store.verbs import Store
 
@@ -48,7 +47,7 @@ async def start_execution(
     program = await programs.compiled(execution.definition, execution.type)
     digest = ""
     if execution.link is None or execution.link.kind is not LinkKind.MAP_RUN:  # those are told apart by their index
-        digest = hashlib.sha256(msgspec.json.encode(execution.input.value, order="sorted")).hexdigest()[:16]
+        digest = input_digest(execution.input)
     for _ in range(3):
         first = begin(program, execution, limits) if worker is None else worker.begin(program, execution)
         owner, lease_ms = (worker.session.owner, worker.session.lease_ms) if worker else ("", 0)

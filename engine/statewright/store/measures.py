@@ -10,9 +10,9 @@ from typing import Any
 import msgspec
 
 from statewright.store import keys
+from statewright.store.mapruns import MapRuns
 from statewright.store.records import Presence
 from statewright.store.scripts import Argument
-from statewright.store.sweeping import Sweeping
 
 __all__ = ["Measures", "Measuring", "Queue"]
 
@@ -75,7 +75,7 @@ def _since(moment: int | None, now: int) -> int:
     return 0 if moment is None else max(0, now - moment)
 
 
-class Measuring(Sweeping):
+class Measuring(MapRuns):
     """The verbs about the workers of a store and what is to be done."""
 
     async def announce(self, presence: Presence, keep_ms: int) -> tuple[tuple[Presence, ...], int]:

@@ -59,7 +59,9 @@ async def open_store(
         await check_rights(scripts, keys.META)
         wanted = shards or (keys.SHARDS_EMBEDDED if url is None else keys.SHARDS)
         proposed: list[Argument] = [keys.SCHEMA, wanted, secrets.token_hex(16), secrets.token_bytes(32)]
-        schema, there, store_id, secret = await scripts.run("open", keys.META, proposed)
+        schema, there, store_id, secret = meta = await scripts.run("open", keys.META, proposed)
+        if None in meta or not (schema.isdigit() and there.isdigit() and store_id.isalnum()):
+            raise StatewrightError("StoreBroken", f"the record of the store itself, {keys.META}, is damaged")
         if int(schema) != keys.SCHEMA:
             message = f"the store has schema {int(schema)}, this version of statewright needs {keys.SCHEMA}"
             raise StatewrightError("StoreRefused", message)

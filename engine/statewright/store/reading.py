@@ -100,7 +100,9 @@ class Reading:
             ]
         )
         length, tolerance, is_open, index, error, cause = record
-        texts = await self._decoded(lambda incoming: [incoming.of(execution)(text.decode()) for text in found[1::2]])
+        texts = await self._decoded(
+            lambda incoming: [incoming.of(execution)(codec.unseal(text).decode()) for text in found[1::2]]
+        )
         by_index = dict(zip(map(int, found[::2]), texts, strict=True))
         count = int(length or 0)
         return tuple([by_index.get(i) for i in range(count)]), {

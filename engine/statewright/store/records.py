@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from statewright.audit import Finding
 from statewright.model import Execution, Frame, Step, TaskOrder, TimerKind
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Signalled",
     "TaskOffer",
     "TaskState",
+    "Verified",
 ]
 
 
@@ -297,6 +299,21 @@ class HistoryPage:
 
     events: tuple[tuple[int, int, int, str, dict[str, Any] | None], ...]
     length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What became of checking an execution, or keys that are none's (`execution` is "" then).
+
+    Arguments:
+        execution: its ARN, or its id if that cannot be read.
+        events: how many it has in its history.
+        findings: what is wrong.
+    """
+
+    execution: str
+    events: int
+    findings: tuple[Finding, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,13 @@ from statewright.store.address import Kind
 from statewright.store.bell import Bell
 from statewright.store.codec import BrokenRecordError, Incoming, Outgoing, Resolve
 from statewright.store.connection import Resolve as Locate
+from statewright.store.inspecting import Inspecting
+from statewright.store.measures import Measuring
 from statewright.store.recent import IDLE, Recent
 from statewright.store.records import Claim, Claimed, Commit, Committed, Created, Lease, Signal, Signalled, TaskOffer
 from statewright.store.retention import Retention
 from statewright.store.scripts import Argument, Scripts, Server
+from statewright.store.sweeping import Sweeping
 from statewright.values import Payload
 
 __all__ = ["RedisStore"]
@@ -36,7 +39,7 @@ _LEASES_PER_CALL = 200
 _NO_FORK = Fork(epoch=0, machines=("",), position="", length=0, window=0, tolerance=0)
 
 
-class RedisStore(Retention):
+class RedisStore(Inspecting, Measuring, Retention, Sweeping):
     """The store on a server; made by `open_store`.
 
     Arguments:
@@ -246,8 +249,8 @@ class RedisStore(Retention):
         parent, _, place = frame_id.rpartition("/")
         epoch, _, index = place.partition(".")
         if value is not None:
-            text = resolve(value.decode())
-            item = Item(int(index), Payload.parse(text), name.decode() if name is not None else None)
+            text = resolve(codec.unseal(value).decode())
+            item = Item(int(index), Payload.parse(text), codec.unseal(name).decode() if name is not None else None)
         if body is None:
             fork = await self.fork(execution, parent, int(epoch))
             # The fork of an open child exists; one that was closed meanwhile makes every commit of the child STALE.

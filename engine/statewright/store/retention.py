@@ -8,7 +8,7 @@ from typing import Final
 
 from statewright.store import keys
 from statewright.store.archive import LARGEST, Archive
-from statewright.store.measures import Measuring
+from statewright.store.mapruns import MapRuns
 from statewright.store.records import Ended
 from statewright.store.scripts import Argument
 
@@ -26,7 +26,7 @@ _SMALL: Final = 64 * 1024
 _PAGE: Final = 500
 
 
-class Retention(Measuring):
+class Retention(MapRuns):
     """What a store knows of executions that ended, and for how long (see `Store`)."""
 
     async def retention(self) -> int | None:

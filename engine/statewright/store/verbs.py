@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Protocol
 
+from statewright.audit import Finding
 from statewright.model import Execution, Fork, Frame, MapRun, Step
 from statewright.store.measures import Measures
 from statewright.store.records import (
@@ -31,6 +32,7 @@ from statewright.store.records import (
     Signalled,
     TaskOffer,
     TaskState,
+    Verified,
 )
 
 __all__ = ["Store"]
@@ -246,6 +248,23 @@ class Store(Protocol):
         "appendfsync", "maxmemory_policy", "schema", "store_id", ...}; None where CONFIG may not be read.  The settings
         are those of the first of "nodes", which has the same with "address" and "role" (or "error") for each server
         of the "topology"."""
+
+    def all_keys(self) -> AsyncIterator[list[str]]:
+        """All keys of the store, some at a time; one that comes or goes meanwhile may be named twice or not at all."""
+
+    async def verify_execution(
+        self, execution: str, machine: str | None = None, status: str | None = None
+    ) -> Verified | None:
+        """What is wrong with an execution; None if there is none, or not of this state machine (its name) or status.
+
+        It may go on meanwhile: everything but the history is read at one moment, and the history up to there.
+        """
+
+    async def verify_keys(self, names: Sequence[str]) -> list[Finding]:
+        """Which of these keys belong to nothing, and definitions that are not what they are called."""
+
+    async def verify_scripts(self) -> list[Finding]:
+        """Whether the servers' scripts are those of this version, where FUNCTION LIST is allowed."""
 
     async def announce(self, presence: Presence, keep_ms: int) -> tuple[tuple[Presence, ...], int]:
         """Say that a worker is there for the next `keep_ms` (0: that it goes, which rings the bell); all that are

@@ -14,6 +14,7 @@ from statewright.store.codec.frames import (
     encode_fork,
     encode_frame,
     first_frame,
+    input_digest,
     item_calls,
 )
 from statewright.store.codec.integrity import BrokenRecordError, Chain, seal, unseal
@@ -46,6 +47,7 @@ __all__ = [
     "encode_signal",
     "encode_step",
     "first_frame",
+    "input_digest",
     "item_calls",
     "optional",
     "seal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ __all__ = [
     "encode_fork",
     "encode_frame",
     "first_frame",
+    "input_digest",
     "item_calls",
 ]
 
@@ -263,15 +265,15 @@ def decode_fork(epoch: int, body: bytes, resolve: Resolve) -> Fork:
 
 def item_calls(fork: Fork) -> Iterator[list[str | bytes | int]]:
     """The items of a Map for several calls of bounded size: payloads, then alternating field and value: index and
-    JSON text, ``k<index>`` and name.
+    sealed JSON text, ``k<index>`` and sealed name.
 
-    Example: ``[0, 0, '{"a":1}', "k0", "first", 1, ...]``
+    Example: ``[0, 0, seal(b'{"a":1}'), "k0", seal(b"first"), 1, ...]``
     """
     out, fields, size = Outgoing(), list[str | bytes | int](), 0
     for index, text in enumerate(fork.items):
-        fields += (index, out.text(text))
+        fields += (index, seal(out.text(text).encode()))
         if fork.keys:
-            fields += (f"k{index}", fork.keys[index])
+            fields += (f"k{index}", seal(fork.keys[index].encode()))
         size += len(text)
         if len(fields) >= _ITEM_FIELDS or size >= _ITEM_CHARACTERS:
             yield out.arguments() + fields
@@ -311,6 +313,14 @@ def _short_hash(hash_: str) -> str:
 
 def _long_hash(short: str) -> str:
     return b64decode(short[1:]).hex() if short.startswith("=") else short
+
+
+def input_digest(value: Payload) -> str:
+    """What tells one input from another, however it was written.
+
+    Example: ``input_digest(Payload.parse('{"a":1,"b":2}')) == input_digest(Payload.parse('{"b":2, "a":1}'))``
+    """
+    return hashlib.sha256(msgspec.json.encode(value.value, order="sorted")).hexdigest()[:16]
 
 
 def encode_execution(execution: Execution, out: Outgoing) -> bytes:

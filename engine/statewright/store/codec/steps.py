@@ -23,6 +23,7 @@ from statewright.model import (
 )
 from statewright.recovery import error_output
 from statewright.store.codec.frames import encode_execution, encode_fork, encode_frame
+from statewright.store.codec.integrity import seal
 from statewright.store.codec.payloads import NOTHING_LARGE, LargePayloadError, Outgoing, Resolve, detail_hook
 from statewright.store.codec.runs import encode_map_run
 from statewright.values import encode
@@ -92,7 +93,8 @@ def encode_step(step: Step, out: Outgoing) -> list[str | bytes | int]:
                 arguments += ("maprun", run.epoch, run.arn.rpartition(":")[2], run.concurrency, *limits)
                 arguments += (_number(run.result_bytes), encode_map_run(run))
             case Finish(_, error, cause, failed):
-                arguments += ("finish", int(failed), out.text(_result(command)), _optional(error), _optional(cause))
+                sealed = seal(out.text(_result(command)).encode())
+                arguments += ("finish", int(failed), sealed, _optional(error), _optional(cause))
             case EndExecution(status, output, error, cause, at, successor):
                 text = out.text(output.text) if output is not None else None
                 arguments += (
