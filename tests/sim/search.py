@@ -30,12 +30,16 @@ class Findings:
         seconds: how long they took.
         wrong: plans that went wrong, with the violations.
         outcomes: how often the scripts gave which outcome.
+        struck: how many runs had a fault.
+        steps: that all runs took together.
     """
 
     runs: int = 0
     seconds: float = 0.0
     wrong: list[tuple[Plan, list[str]]] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
+    struck: int = 0
+    steps: int = 0
 
     def add(self, other: Findings) -> None:
         """Take in what another process has found at the same time."""
@@ -43,13 +47,16 @@ class Findings:
         self.seconds = max(self.seconds, other.seconds)
         self.wrong += other.wrong
         self.outcomes += other.outcomes
+        self.struck += other.struck
+        self.steps += other.steps
 
     def __str__(self) -> str:
         outcomes = ", ".join(f"{count} {name}" for name, count in self.outcomes.most_common())
         rate = 60 * self.runs / max(self.seconds, 0.001)
         return (
-            f"{self.runs} schedules in {self.seconds:.1f} s, {rate:,.0f} a minute; "
-            f"{len(self.wrong)} violations; commits and signals: {outcomes}"
+            f"{self.runs} schedules in {self.seconds:.1f} s, {rate:,.0f} a minute; {len(self.wrong)} violations; "
+            f"{self.struck / max(self.runs, 1):.0%} had faults; {self.steps / max(self.runs, 1):.0f} steps each; "
+            f"commits and signals: {outcomes}"
         )
 
 
@@ -57,6 +64,8 @@ def try_plans(plans: Iterable[Plan], *, libraries: Libraries | None = None, enou
     """Carry out plans and check what they left, until `enough` of them have gone wrong."""
     prepare()
     libraries = libraries or Libraries()
+    gc.collect()
+    gc.freeze()  # what is there already need not be looked at again and again
     found, began = Findings(), time.perf_counter()
     collecting = gc.isenabled()
     gc.disable()
@@ -64,7 +73,9 @@ def try_plans(plans: Iterable[Plan], *, libraries: Libraries | None = None, enou
         for plan in plans:
             run = Run(plan, libraries=libraries).carry_out()
             found.runs += 1
-            found.outcomes += run.world.answered
+            found.outcomes.update(run.world.answered)
+            found.struck += run.struck > 0
+            found.steps += run.world.steps
             if wrong := violations(run):
                 found.wrong.append((plan, wrong))
                 if len(found.wrong) >= enough:
@@ -72,6 +83,7 @@ def try_plans(plans: Iterable[Plan], *, libraries: Libraries | None = None, enou
             if found.runs % _COLLECT_EVERY == 0:
                 gc.collect()
     finally:
+        gc.unfreeze()
         if collecting:
             gc.enable()
     found.seconds = time.perf_counter() - began
