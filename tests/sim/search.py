@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import math
 import multiprocessing
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tests.sim.checker import violations
 from tests.sim.plan import FAULTS, Plan, plan_of
@@ -16,7 +19,9 @@ from tests.sim.run import Run
 from tests.sim.server import Libraries
 from tests.sim.workloads import WORKLOADS
 
-__all__ = ["Findings", "enumerate_faults", "in_parallel", "try_plans", "try_seeds"]
+__all__ = ["Findings", "chunks_of", "enumerate_faults", "in_parallel", "try_plans", "try_seeds"]
+
+T = TypeVar("T")
 
 _COLLECT_EVERY = 200
 
@@ -108,10 +113,28 @@ def enumerate_faults(names: Iterable[str], *, seed: int = 1, kinds: Iterable[str
                     yield Plan(seed, plan.orders, faults=((step, kind),))
 
 
-def in_parallel(work: Callable[[int], Findings], jobs: int) -> Findings:
-    """Have `work` done by so many processes, each of which is given its number."""
-    found = Findings()
+def in_parallel(
+    work: Callable[[T], Findings], chunks: Sequence[T], jobs: int, *, most_seconds: float = math.inf, enough: int = 10
+) -> Findings:
+    """Have `work` done on all chunks by so many processes; says how far it is, and ends when `enough` plans have gone
+    wrong or the time is over.
+
+    Example: ``in_parallel(try_seeds, chunks_of(range(200_000)), 2)``
+    """
+    found, began, said = Findings(), time.perf_counter(), 0.0
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
-        for part in pool.imap_unordered(work, range(jobs)):
+        for done, part in enumerate(pool.imap_unordered(work, chunks), 1):
             found.add(part)
+            found.seconds = time.perf_counter() - began
+            if (found.seconds - said > 1 and sys.stderr.isatty()) or found.seconds - said > 20:
+                said = found.seconds
+                print(f"{done / len(chunks):4.0%}  {found}", file=sys.stderr, flush=True)
+            if found.seconds > most_seconds or len(found.wrong) >= enough:
+                pool.terminate()
+                break
     return found
+
+
+def chunks_of(what: Sequence[T], size: int = 250) -> list[Sequence[T]]:
+    """The same in pieces."""
+    return [what[start : start + size] for start in range(0, len(what), size)]

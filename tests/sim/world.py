@@ -81,6 +81,8 @@ class World:
         """How often the scripts gave which outcome: a run in which nothing was refused has proved little."""
         self.refused: list[str] = []
         """Names of processes that were told that their commit came too late."""
+        self.usurped: list[str] = []
+        """Names of processes whose commit was taken though the frame was another one's."""
         self.trace: list[str] | None = [] if tracing else None
         self.record: list[tuple[list[bytes], Any]] | None = None
         """What the server executed, and its answers."""
@@ -202,6 +204,8 @@ class World:
         while (several or not count) and (command := link.receive()) is not None:
             count += 1
             refused = self._refused(command[0])
+            commits = refused is None and command[0] == b"FCALL" and command[1].endswith(b"_commit")
+            owner = self._owner(command) if commits else None
             reply = link.reply(self.server, command, refused)
             if self.record is not None and refused is None and command[0] != b"SUBSCRIBE":
                 self.record.append((command, decode(reply)))
@@ -209,14 +213,22 @@ class World:
                 self.note(_account(link, command, decode(reply)))
             if reply[:1] == b"*" and (outcome := _OUTCOMES.get(reply[4 : reply.find(b"\r\n", 8)])):
                 self.answered[outcome] += 1
-                if outcome == "STALE" and not link.lost and command[1].endswith(b"_commit"):
+                if outcome == "STALE" and not link.lost and commits:
                     self.refused.append(link.loop.name)
+                elif outcome == "OK" and owner is not None and owner != command[8]:
+                    self.usurped.append(link.loop.name)
             if self.server.published:
                 for channel, message in self.server.published:
                     for other in self.links:
                         if channel in other.channels:
                             other.push(channel, message)
                 self.server.published.clear()
+
+    def _owner(self, command: list[bytes]) -> bytes | None:
+        """Whose frame a commit is about."""
+        frame = b"%bf:%b:%b" % (command[3][: command[3].index(b"}") + 2], command[4], command[5])
+        owner = self.server.execute([b"HGET", frame, b"own"])
+        return owner if isinstance(owner, bytes) else None
 
     def _refused(self, name: bytes) -> RedisError | None:
         if not self.refusals or name in _ALWAYS or not (self.refusals[-1].reads or name in _WRITES):
