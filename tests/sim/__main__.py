@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import sys
 from functools import partial
@@ -12,7 +13,7 @@ from tests.sim.checker import violations
 from tests.sim.plan import Plan, plan_of
 from tests.sim.reference import prepare
 from tests.sim.run import Run
-from tests.sim.search import Findings, enumerate_faults, in_parallel, try_plans, try_seeds
+from tests.sim.search import chunks_of, enumerate_faults, in_parallel, try_plans, try_seeds
 from tests.sim.workloads import WORKLOADS
 
 
@@ -20,6 +21,7 @@ def main() -> int:
     """Run the command; 1 if anything went wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.sim", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many seeds to try (default: 1000)")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes")
     parser.add_argument("--seed", type=int, help="replay one seed, and show everything that happened")
@@ -31,27 +33,23 @@ def main() -> int:
     if options.seed is not None:
         return replay(plan_of(options.seed, roll_back=options.roll_back))
     if options.mutants:
-        return mutants.report(options.seeds)
+        return mutants.report(options.seeds, options.jobs)
+    limit = options.minutes * 60
     if options.enumerate:
         names = options.enumerate.split(",")
         names = [workload.name for workload in WORKLOADS] if names == ["all"] else names
         plans = list(enumerate_faults(names))
-        found = in_parallel(partial(_plans, plans, options.jobs), options.jobs)
+        found = in_parallel(try_plans, chunks_of(plans, 50), options.jobs, most_seconds=limit)
     else:
-        seeds = range(options.first, options.first + options.seeds)
-        found = in_parallel(partial(_seeds, seeds, options.jobs, options.roll_back), options.jobs)
+        seeds = chunks_of(range(options.first, options.first + options.seeds))
+        work = partial(try_seeds, roll_back=options.roll_back)
+        found = in_parallel(work, seeds, options.jobs, most_seconds=limit)
     for plan, wrong in found.wrong:
         print(plan, *wrong[:3], sep="\n    ")
+        if not options.enumerate:
+            print(f"    python -m tests.sim --seed {plan.seed}{' --roll-back' * options.roll_back}")
     print(found)
     return 1 if found.wrong else 0
-
-
-def _seeds(seeds: range, jobs: int, roll_back: bool, number: int) -> Findings:
-    return try_seeds(seeds[number::jobs], roll_back=roll_back)
-
-
-def _plans(plans: list[Plan], jobs: int, number: int) -> Findings:
-    return try_plans(plans[number::jobs])
 
 
 def replay(plan: Plan) -> int:

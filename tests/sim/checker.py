@@ -45,6 +45,7 @@ def violations(run: Run) -> list[str]:
                 wrong += [f"{order.execution.name}: {each}" for each in _fenced(events)]
     wrong += differences(run, found)
     wrong += _inputs(run)
+    wrong += [f"{name}: a frame of another worker was committed" for name in run.world.usurped]
     wrong += [f"{name}: refused its own commit" for name in run.world.refused if run.plan.harmless]
     wrong += _answers(run, found)
     return wrong

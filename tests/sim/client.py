@@ -45,7 +45,7 @@ class Answer:
 
 
 class Client:
-    """A process that never fails itself.
+    """A process whose memory of what it was told outlives it, as if it were written down.
 
     Arguments:
         world: it is in.
@@ -71,12 +71,12 @@ class Client:
         self._world = world
         self._dawdle = dawdle
         self._problems = problems
-        self._waiting: list[str] = []
+        self._tokens: list[str] = []  # handed out, and not answered so that this is known
 
     async def work(self, loop: SimLoop) -> None:
         """Start all orders, and stop those that are to be stopped."""
         self._store = self._open_store()
-        self._programs = site.programs_of(self._store)
+        self._programs = site.programs_of(self._store, {order.workload.name for order in self.orders})
         self._clock = ServerClock()
         for order in self.orders:
             loop.create_task(self._start(order))
@@ -84,9 +84,12 @@ class Client:
                 loop.create_task(self._poll())
             if order.workload.stopped:
                 loop.create_task(self._stop(order))
+        for token in self._tokens:
+            loop.create_task(self._answer(token))
 
     def submitted(self, token: str) -> None:
         """A handler has handed out a token."""
+        self._tokens.append(token)
         self._begin(partial(self._answer, token))
 
     def repeat(self) -> None:
@@ -130,6 +133,7 @@ class Client:
                 continue
             if offer is not None:
                 token = _TOKENS.sign(offer.execution, offer.frame_id, offer.epoch)
+                self._tokens.append(token)
                 self.loop.create_task(self._answer(token))
 
     async def _answer(self, token: str) -> None:
@@ -147,6 +151,7 @@ class Client:
                 else:
                     self.answers.append(answer)
                     break
+        self._tokens.remove(token)
 
     async def _send(self, answer: Answer, *, quietly: bool = True) -> None:
         target = _TOKENS.check(answer.token)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tests.sim.keyspace import RedisError
-from tests.sim.site import SHARDS
+from tests.sim.world import Refusal
 
 if TYPE_CHECKING:
     from tests.sim.run import Run
@@ -52,7 +52,7 @@ def _roll_back(run: Run) -> None:
 
 def _roll_back_a_shard(run: Run) -> None:
     """F8 in a Cluster: one primary fails over to a replica that lacks what came last; the other shards lose nothing."""
-    run.world.server.space.restore_part(run.earlier, b"sw:{%d}:" % run.world.chance.randrange(SHARDS))
+    run.world.server.space.restore(run.earlier, b"sw:{%d}:" % run.world.chance.randrange(run.plan.shards))
     run.rolled_back = True
     _restart(run)
 
@@ -62,11 +62,41 @@ def _sweep(run: Run) -> None:
     run.sweep(run.any_worker())
 
 
-def _refuse(message: str) -> Callable[[Run], None]:
+def _repeat(run: Run) -> None:
+    """F4: what a process sent last arrives twice, as when it was sent again over a new connection."""
+    world = run.world
+    links = [link for link in world.links if link.last]
+    if links:
+        world.repeat(world.chance.choice([link for link in links if link.waiting] or links))
+
+
+def _mute(run: Run) -> None:
+    """F16: replies come, requests do not arrive, for some seconds."""
+    run.any_process().mute_until = run.world.now + run.world.chance.choice((1, run.lease * 1.5, 40))
+
+
+def _deaf(run: Run) -> None:
+    """F16: requests arrive, replies do not come, for some seconds."""
+    run.any_process().deaf_until = run.world.now + run.world.chance.choice((1, run.lease * 1.5, 40))
+
+
+def _standstill(run: Run) -> None:
+    """F10, F11: the server does nothing for some seconds, and then everything."""
+    run.world.standstill_until = run.world.now + run.world.chance.choice((0.3, run.lease, 40))
+
+
+def _client_crash(run: Run) -> None:
+    """F1: whoever starts executions and answers tasks dies, and does it all again."""
+    run.problems += run.client.loop.problems
+    run.world.kill(run.client.loop)
+    run.client.loop = run.world.spawn("client again", run.client.work)
+
+
+def _refuse(message: str, *, reads: bool = False) -> Callable[[Run], None]:
     """F12: the next calls are refused; often it is a single one, so that calls on one connection change their order."""
 
     def inject(run: Run) -> None:
-        run.world.refusals += [RedisError(message)] * run.world.chance.choice((1, 1, 2, 5))
+        run.world.refusals += [Refusal(RedisError(message), reads)] * run.world.chance.choice((1, 1, 2, 5))
 
     return inject
 
@@ -99,7 +129,17 @@ INJECT: dict[str, Callable[[Run], None]] = {
     "roll back": _roll_back,
     "roll back a shard": _roll_back_a_shard,
     "sweep": _sweep,
-    "busy": _refuse("BUSY the server is busy"),
+    "duplicate": _repeat,
+    "mute": _mute,
+    "deaf": _deaf,
+    "standstill": _standstill,
+    "client crash": _client_crash,
+    "busy": _refuse("BUSY the server is busy", reads=True),
+    "loading": _refuse("LOADING Redis is loading the dataset in memory", reads=True),
+    "cluster down": _refuse("CLUSTERDOWN The cluster is down", reads=True),
+    "try again": _refuse("TRYAGAIN Multiple keys request during rehashing of slot"),
+    "no replicas": _refuse("NOREPLICAS Not enough good replicas to write."),
+    "not persisted": _refuse("MISCONF Errors writing to the AOF file: No space left on device"),
     "out of memory": _refuse("OOM command not allowed when used memory > 'maxmemory'."),
     "read only": _refuse("READONLY You can't write against a read only replica."),
     "flush functions": _flush,

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any, cast
 
-from statewright.tasks import Handler, TaskContext, TaskError
+from statewright.tasks import Registry, TaskContext, TaskError
 from statewright.values import encode
 from tests.sim.loop import SimLoop
 
-__all__ = ["Ledger", "handlers"]
+__all__ = ["Ledger", "registry"]
 
 _TOKEN = "arn:aws:states:::sqs:sendMessage.waitForTaskToken"
 
@@ -59,6 +60,20 @@ class Ledger:
             self.keys[context.execution_name, context.state][context.idempotency_key] += 1
 
 
-def handlers(ledger: Ledger) -> dict[str, Handler]:
-    """Handlers by resource."""
-    return {"work": ledger.work, _TOKEN: ledger.submit}
+@cache
+def registry() -> Registry:
+    """Handlers by resource; each has its effect in the ledger of the world in which it runs."""
+
+    async def work(given: Any, context: TaskContext) -> Any:
+        return await _ledger().work(given, context)
+
+    async def submit(given: Any, context: TaskContext) -> Any:
+        return await _ledger().submit(given, context)
+
+    return Registry({"work": work, _TOKEN: submit})
+
+
+def _ledger() -> Ledger:
+    ledger = cast(SimLoop, asyncio.get_running_loop()).belongings
+    assert isinstance(ledger, Ledger)
+    return ledger

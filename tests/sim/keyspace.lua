@@ -4,7 +4,7 @@
 local format, match, floor, insert, remove = string.format, string.match, math.floor, table.insert, table.remove
 
 local S, K -- the server at work, and its keys: a string, or a table with the field `kind`
-local COMMANDS = {}
+local COMMANDS, WORDS = {}, {}
 
 local function fail(message) error({err = message}) end
 
@@ -17,14 +17,13 @@ local function text_of(number)
 end
 
 local function integer(text)
-  return match(text, '^-?%d+$') and tonumber(text) or fail('ERR value is not an integer or out of range')
+  local number = tonumber(text)
+  return number and number % 1 == 0 and number or fail('ERR value is not an integer or out of range')
 end
 
 local INFINITE = {inf = math.huge, ['+inf'] = math.huge, ['-inf'] = -math.huge}
 
-local function score_of(text)
-  return INFINITE[text] or match(text, '^[-+%d.eE]+$') and tonumber(text) or fail('ERR value is not a valid float')
-end
+local function score_of(text) return INFINITE[text] or tonumber(text) or fail('ERR value is not a valid float') end
 
 -- -- values ------------------------------------------------------------------------------------------------------------
 -- A dictionary (hash or set) keeps the order of insertion, so that a run can be repeated; a removed name leaves a hole.
@@ -124,14 +123,17 @@ end
 
 -- -- commands ----------------------------------------------------------------------------------------------------------
 -- With the number of words as Redis has it: negative, if there may be more.
-local function command(name, words, run)
-  local least = math.abs(words)
-  COMMANDS[name] = function(a)
-    if #a < least or (words > 0 and #a > least) then
-      fail("ERR wrong number of arguments for '" .. string.lower(name) .. "' command")
-    end
-    return run(a)
+local function command(name, words, run) COMMANDS[name], WORDS[name] = run, words end
+
+-- Run a command.
+local function run(a)
+  local name = a[1]
+  local words = WORDS[name]
+  if not words then fail("ERR unknown command '" .. tostring(name) .. "'") end
+  if #a ~= words and (words > 0 or #a < -words) then
+    fail("ERR wrong number of arguments for '" .. string.lower(name) .. "' command")
   end
+  return COMMANDS[name](a)
 end
 
 local function unlink(a)
@@ -169,16 +171,17 @@ local function matching(names, glob)
 end
 command('KEYS', 2, function(a) return matching(K, a[2]) end)
 
-local function option(a, name)
-  for i = 3, #a do
-    if string.upper(a[i]) == name then return i end
+-- Where an option (in capitals) is among the words of a command, from some place on.
+local function option(a, name, from)
+  for i = from or 4, #a do
+    if a[i] == name then return i end
   end
 end
 
 -- A cursor stands for the last name that was told, so whatever stays while a scan goes on is told once.
 local function scan(a, names, at)
-  local after, limit = a[at] ~= '0' and S.cursors[a[at]] or '', option(a, 'COUNT')
-  local glob, found, left = option(a, 'MATCH'), {}, nil
+  local after, limit = a[at] ~= '0' and S.cursors[a[at]] or '', option(a, 'COUNT', at + 1)
+  local glob, found, left = option(a, 'MATCH', at + 1), {}, nil
   limit = limit and integer(a[limit + 1]) or 10
   for _, name in ipairs(matching(names, '*')) do
     if name > after then
@@ -407,28 +410,29 @@ local function told(a, z, first, last, step)
 end
 -- A bound of scores, and whether "(" takes out the bound itself.
 local function bound_of(text)
-  local open = string.sub(text, 1, 1) == '('
-  return {score = score_of(open and string.sub(text, 2) or text), open = open}
+  if string.byte(text) ~= 40 then return score_of(text), false end
+  return score_of(string.sub(text, 2)), true
 end
 
 -- The sorted set of a command, and the places in it with scores between the bounds that follow.
 local function between(a)
-  local low, high = bound_of(a[3]), bound_of(a[4])
+  local low, above = bound_of(a[3])
+  local high, below = bound_of(a[4])
   local z = get(a[2], 'zset')
-  local list, score, first = z and z.list or {}, z and z.score or {}, 1
-  while list[first] and (score[list[first]] < low.score or low.open and score[list[first]] == low.score) do
-    first = first + 1
-  end
+  if not z then return nil, 1, 0 end
+  local list, score, first = z.list, z.score, 1
+  while list[first] and (score[list[first]] < low or above and score[list[first]] == low) do first = first + 1 end
   local last = first - 1
   while list[last + 1] do
     local of = score[list[last + 1]]
-    if of > high.score or high.open and of == high.score then break end
+    if of > high or below and of == high then break end
     last = last + 1
   end
   return z, first, last
 end
 local function by_score(a)
   local z, first, last = between(a)
+  if not z then return {} end
   local limit = option(a, 'LIMIT')
   if limit then
     local offset, count = integer(a[limit + 1]), integer(a[limit + 2])
@@ -441,8 +445,9 @@ end
 command('ZRANGEBYSCORE', -4, by_score)
 command('ZRANGE', -4, function(a)
   if option(a, 'BYSCORE') then return by_score(a) end
-  local z = get(a[2], 'zset') or MAKE.zset()
-  local first, last = span(a[3], a[4], #z.list)
+  local z = get(a[2], 'zset')
+  local first, last = span(a[3], a[4], z and #z.list or 0)
+  if not z then return {} end
   if not option(a, 'REV') then return told(a, z, first, last, 1) end
   return told(a, z, #z.list + 1 - first, #z.list + 1 - last, -1)
 end)
@@ -468,6 +473,6 @@ command('PUBLISH', 3, function(a)
   return 0
 end)
 
--- Commands by name, a way to refuse one, and the way to say whose keys they are about: those of a table with the fields
--- keys, now (µs), published, chance, scans, cursors.
-return COMMANDS, fail, function(server) S, K = server, server.keys end
+-- How to run a command and to refuse one; commands by name; and the way to say whose keys they are about: those of a
+-- table with the fields keys, now (µs), published, chance, scans, cursors.
+return run, fail, command, function(server) S, K = server, server.keys end

@@ -91,13 +91,9 @@ class Keyspace:
         return bool(self._libraries.some(self._state, part, field, value))
 
     def copy(self) -> Any:
-        """Everything there is, as it is now; give it to `restore` of a server with the same libraries."""
-        return self._libraries.copied(self._state[b"keys"])
+        """Everything there is, and functions, as it is now: for `restore` of a server with the same libraries."""
+        return self._libraries.saved(self._state)
 
-    def restore(self, keys: Any) -> None:
-        """Go back to what `copy` gave."""
-        self._state[b"keys"] = self._libraries.copied(keys)
-
-    def restore_part(self, keys: Any, prefix: bytes) -> None:
-        """Go back to what `copy` gave with the keys that begin with `prefix`; the others stay."""
-        self._libraries.restored(self._state, keys, prefix)
+    def restore(self, earlier: Any, within: bytes = b"") -> None:
+        """Go back to what `copy` gave; with keys only that begin with `within`, if that is given."""
+        self._libraries.restore(self._state, earlier, within)

@@ -71,8 +71,16 @@ class SimLoop(asyncio.AbstractEventLoop):
         self.name = name
         self.ready: deque[_Handle] = deque()
         self.paused_until = 0.0
+        self.mute_until = 0.0
+        """Nothing that it sends arrives anywhere before."""
+        self.deaf_until = 0.0
+        """Nothing that is sent to it arrives before."""
+        self.ahead = 0.0
+        """By how much its monotonic clock is ahead, s."""
         self.dead = False
         self.problems: list[str] = []
+        self.belongings: object = None
+        """What whoever started the process gives it along."""
         self._host = host
         self._timers: list[tuple[float, int, _Handle]] = []
         self._tasks: list[asyncio.Task[Any]] = []
@@ -126,7 +134,7 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     # -- for asyncio --------------------------------------------------------------------------------------------------
     def time(self) -> float:
-        return self._host.now
+        return self._host.now + self.ahead
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
@@ -140,7 +148,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     def call_later(  # type: ignore[override]
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> _Handle:
-        return self.call_at(self._host.now + delay, callback, *args, context=context)
+        return self.call_at(self._host.now + self.ahead + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override]
         self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
@@ -148,7 +156,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         handle = _Handle(callback, args, context)
         if not self.dead:
             self._order += 1
-            heapq.heappush(self._timers, (when, self._order, handle))
+            heapq.heappush(self._timers, (when - self.ahead, self._order, handle))
         return handle
 
     def create_future(self) -> asyncio.Future[Any]:

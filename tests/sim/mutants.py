@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import multiprocessing
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain
 
 from statewright.store.scripts import LIBRARY
@@ -208,13 +210,13 @@ def _mutated(mutant: Mutant) -> Iterator[None]:
             setattr(user, name, value)
 
 
-def report(seeds: int) -> int:
+def report(seeds: int, jobs: int) -> int:
     """Hunt all mutants and say after how many schedules each was noticed; 1 if one was not."""
     missed = 0
-    for mutant in MUTANTS:
-        found = hunt(mutant, seeds)
-        missed += not found.wrong
-        what = found.wrong[0][1][0][:100] if found.wrong else "NOT NOTICED"
-        print(f"{mutant.name:50} {found.runs:6}  {found.seconds:5.1f} s  {what}", flush=True)
+    with multiprocessing.get_context("fork").Pool(jobs) as pool:
+        for mutant, found in zip(MUTANTS, pool.imap(partial(hunt, seeds=seeds), MUTANTS), strict=True):
+            missed += not found.wrong
+            what = found.wrong[0][1][0][:100] if found.wrong else "NOT NOTICED"
+            print(f"{mutant.name:50} {found.runs:6}  {found.seconds:5.1f} s  {what}", flush=True)
     print(f"{len(MUTANTS) - missed} of {len(MUTANTS)} noticed")
     return 1 if missed else 0

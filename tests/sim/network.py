@@ -33,6 +33,8 @@ class Link(asyncio.Transport):
         self.up: deque[bytes] = deque()
         self.commands: deque[list[bytes]] = deque()
         self.down: list[bytes] = []
+        self.last = b""
+        """The segment that was sent last."""
         self.channels: set[bytes] = set()
         self.lost = False  # the client's side is gone; what it sent may still come
         self._protocol = protocol
@@ -41,7 +43,8 @@ class Link(asyncio.Transport):
     # -- the client's side --------------------------------------------------------------------------------------------
     def write(self, data: Any) -> None:
         if not self.lost:
-            self.up.append(bytes(data))
+            self.last = bytes(data)
+            self.up.append(self.last)
 
     def abort(self) -> None:
         self.cut(len(self.up))
@@ -65,6 +68,13 @@ class Link(asyncio.Transport):
         self.down.clear()
         self.channels.clear()
         self.loop.call_soon(self._protocol.connection_lost, None)
+
+    def ghost(self, number: int) -> Link:
+        """A connection that is lost already, with a copy of the last segment on its way."""
+        ghost = Link(self.loop, self._protocol, number)
+        ghost.up.append(self.last)
+        ghost.lost = True
+        return ghost
 
     def reset(self) -> None:
         """The server is gone, and all that was on its way to it."""

@@ -6,7 +6,6 @@ import random
 from dataclasses import dataclass
 from typing import Final
 
-from statewright.values import Json
 from tests.sim.workloads import WORKLOADS, Workload
 
 __all__ = ["FAULTS", "ROLL_BACK", "ROLL_BACK_A_SHARD", "Plan", "plan_of"]
@@ -16,7 +15,17 @@ FAULTS: Final = {
     "pause": 3,
     "cut": 4,
     "restart": 1,
+    "duplicate": 2,
+    "mute": 1,
+    "deaf": 1,
+    "standstill": 1,
+    "client crash": 1,
     "busy": 1,
+    "loading": 1,
+    "cluster down": 1,
+    "try again": 1,
+    "no replicas": 1,
+    "not persisted": 1,
     "out of memory": 1,
     "read only": 1,
     "flush functions": 1,
@@ -32,8 +41,10 @@ ROLL_BACK: Final = "roll back"
 ROLL_BACK_A_SHARD: Final = "roll back a shard"
 """One shard does, as in a Cluster; what its executions have told others, or have been told, is not lost."""
 
-_LIKELY_STEPS: Final = 120
-"""Faults fall into the first so many steps of a run, where most of it happens."""
+_SHARES: Final = [workload.share for workload in WORKLOADS]
+
+_LIKELY_STEPS: Final = 60
+"""Faults fall into the first so many steps for each order, and rather into the first of them: most runs are short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ class Plan:
         workers: how many there are at a time.
         faults: (step, kind), in the order of steps.
         late: share of steps in which time passes though messages are on their way.
+        shards: of the store.
         archive: seconds after their end executions are archived; None: they are not.
     """
 
@@ -54,7 +66,13 @@ class Plan:
     workers: int = 2
     faults: tuple[tuple[int, str], ...] = ()
     late: float = 0.0
+    shards: int = 2
     archive: float | None = None
+
+    @property
+    def machines(self) -> frozenset[str]:
+        """Names of the state machines that are deployed."""
+        return frozenset(name for workload, _ in self.orders for name in (workload.name, *workload.calls))
 
     @property
     def harmless(self) -> bool:
@@ -63,15 +81,10 @@ class Plan:
         calm = all(workload.determined and workload.ordered and not workload.answered for workload, _ in self.orders)
         return calm and not self.late and kinds <= {"cut", "flush functions", "sweep"}
 
-    def input(self, number: int) -> Json:
-        """The input of an order."""
-        workload, choice = self.orders[number]
-        return workload.inputs[choice]
-
     def __str__(self) -> str:
         orders = ", ".join(f"{workload.name}/{choice}" for workload, choice in self.orders)
         faults = ", ".join(f"{kind} at {step}" for step, kind in self.faults) or "no faults"
-        return f"seed {self.seed}: {orders}; {self.workers} workers; {faults}"
+        return f"seed {self.seed}: {orders}; {self.workers} workers, {self.shards} shards; {faults}"
 
 
 def plan_of(seed: int, *, roll_back: bool = False) -> Plan:
@@ -80,16 +93,17 @@ def plan_of(seed: int, *, roll_back: bool = False) -> Plan:
     Example: ``plan_of(7).faults``
     """
     chance = random.Random(f"plan {seed}")
-    chosen = chance.sample(WORKLOADS, chance.choice((1, 1, 2)))
+    chosen = list(dict.fromkeys(chance.choices(WORKLOADS, _SHARES, k=chance.choice((1, 1, 1, 1, 1, 2)))))
     count = chance.choice((0, 1, 1, 2, 2, 3))
     kinds = chance.choices(list(FAULTS), list(FAULTS.values()), k=count)
     kinds += [chance.choice((ROLL_BACK, ROLL_BACK_A_SHARD))] * roll_back
-    steps = sorted(chance.randrange(1, _LIKELY_STEPS * len(chosen)) for _ in kinds)
+    steps = sorted(1 + int(_LIKELY_STEPS * len(chosen) * chance.random() ** 1.5) for _ in kinds)
     return Plan(
         seed,
         tuple((workload, chance.randrange(len(workload.inputs))) for workload in chosen),
-        workers=chance.choice((1, 2, 2)),
+        workers=chance.choice((1, 1, 2)),
         faults=tuple(zip(steps, kinds, strict=True)),
         late=chance.choice((0.0, 0.0, 0.01, 0.05)),
         archive=chance.choice((None, None, None, 0.5)),
+        shards=chance.choice((1, 1, 2)),
     )

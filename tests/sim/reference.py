@@ -52,7 +52,9 @@ class Trail:
             # A submission whose worker died before it could commit is known from its answer, without its output.
             dropped = ("output", "outputDetails") if kind == "TaskSubmitted" else ()
             kept = sorted((name, value) for name, value in (details or {}).items() if name not in dropped)
-            shown.append((previous if ordered else 0, kind, _plain(repr(kept))))
+            shown.append((previous if ordered else 0, kind, repr(kept)))
+        plain = _plain("\n".join(details for _, _, details in shown)).split("\n")
+        shown = [(previous, kind, details) for (previous, kind, _), details in zip(shown, plain, strict=True)]
         return shown if ordered else sorted(shown)
 
 

@@ -6,19 +6,19 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
-from statewright.arn import Arns, execution_id
+from msgspec.structs import replace
+
 from statewright.drive import ServerClock, Worker
 from statewright.errors import StatewrightError
-from statewright.model import Execution
 from statewright.store import RedisStore
-from statewright.tasks import Registry, Tokens
-from statewright.values import Payload
+from statewright.tasks import Tokens
 from tests.sim import site
 from tests.sim.client import Client, Order
 from tests.sim.faults import INJECT
-from tests.sim.handlers import Ledger, handlers
+from tests.sim.handlers import Ledger, registry
 from tests.sim.loop import SimLoop
 from tests.sim.plan import Plan
 from tests.sim.server import Libraries
@@ -32,8 +32,12 @@ _PATIENCE = 1200.0
 
 _MOST_STEPS = 60_000
 
-_BUSY = [b"EXISTS", *[b"sw:{%d}:%b" % (shard, name) for shard in range(site.SHARDS) for name in (b"n", b"q", b"l")]]
-"""Something is left to be done as long as there is one of these keys."""
+
+@cache
+def _busy(shards: int) -> list[bytes]:
+    """Asks for the keys one of which is there as long as something is left to be done."""
+    return [b"EXISTS", *[b"sw:{%d}:%b" % (shard, name) for shard in range(shards) for name in (b"n", b"q", b"l")]]
+
 
 _REPEAT = 60.0
 """Virtual seconds after which clients of a store that has lost something do what they did once more."""
@@ -67,9 +71,9 @@ class Run:
     stuck: bool = False
     lease: float = 9.0
     _hired: int = 0
-    _registry: Registry = field(init=False)
     client: Client = field(init=False)
     left: dict[bytes, Any] = field(default_factory=dict)
+    struck: int = 0
     _saved_at: int = 0
     _at_work: dict[SimLoop, Worker] = field(default_factory=dict)
 
@@ -81,8 +85,7 @@ class Run:
         world.record = [] if self.recording else None
         self.client = client = Client(world, self.open_store, self._dawdle, self.problems)
         self.ledger = Ledger(self._dawdle, client.submitted)
-        self._registry = Registry(handlers(self.ledger))
-        site.deposit(world.server)
+        site.deposit(world.server, plan.machines, plan.shards)
         world.over = self._over
         first = next((step for step, kind in plan.faults if kind.startswith("roll back")), 0)
         self._saved_at = world.chance.randrange(first) if first else -1
@@ -115,6 +118,7 @@ class Run:
                     return
             world.note(f"*** {kind}")
             INJECT[kind](self)
+            self.struck += 1
 
     def _sound(self) -> None:
         world = self.world
@@ -138,16 +142,22 @@ class Run:
 
     def _over(self) -> bool:
         """Whether everything has ended, and nothing is left to be done about it."""
-        server = self.world.server
-        if server.execute(_BUSY) or server.space.some(b":x:", b"st", b"RUNNING"):
+        if not all(order.acknowledged for order in self.orders):
             return False
-        return all(order.acknowledged for order in self.orders)
+        server = self.world.server
+        return not server.space.some(b":x:", b"st", b"RUNNING") and not server.execute(_busy(self.plan.shards))
 
     # -- processes ----------------------------------------------------------------------------------------------------
     def hire(self) -> None:
         """Start another worker."""
         self._hired += 1
-        self.workers.append(self.world.spawn(f"worker {self._hired}", self._work))
+        worker = self.world.spawn(f"worker {self._hired}", self._work, self.ledger)
+        worker.ahead = self.world.chance.choice((0.0, 0.7, 3600.0, 86_400.0))
+        self.workers.append(worker)
+
+    def any_process(self) -> SimLoop:
+        """One of the workers at work, or the client."""
+        return self.world.chance.choice([*self.workers, self.client.loop])
 
     def any_worker(self) -> SimLoop:
         """One of the workers at work."""
@@ -167,14 +177,15 @@ class Run:
 
     def open_store(self) -> RedisStore:
         """A store as the processes of this run have it."""
-        return site.open_store(lambda: self.world.micros() // 1000) if self.recording else site.open_store()
+        clock = (lambda: self.world.micros() // 1000) if self.recording else None
+        return site.open_store(clock, self.plan.shards)
 
     async def _work(self, loop: SimLoop) -> None:
         store = self.open_store()
         worker = Worker(
             store,
-            site.programs_of(store),
-            self._registry,
+            site.programs_of(store, self.plan.machines),
+            registry(),
             Tokens(site.SECRET),
             clock=ServerClock(),
             lease_seconds=self.lease,
@@ -192,21 +203,8 @@ class Run:
     # -- orders -------------------------------------------------------------------------------------------------------
     def _order(self, number: int) -> Order:
         workload, choice = self.plan.orders[number]
-        record = site.record_of(workload)
-        name = f"{workload.name}-{choice}"
-        known_as = name if workload.type == "STANDARD" else f"{name}:{name}"
-        execution = Execution(
-            id=execution_id(workload.name, known_as),
-            arn=Arns().execution(workload.name, known_as),
-            name=name,
-            machine_arn=record.arn,
-            machine_name=workload.name,
-            definition=record.hash,
-            input=Payload.of(self.plan.input(number)),
-            started_at=self.world.micros() // 1000,
-            type=workload.type,
-        )
-        return Order(workload, execution)
+        execution = site.execution_of(workload, choice)
+        return Order(workload, replace(execution, started_at=self.world.micros() // 1000))
 
 
 class _watched(logging.Handler):  # noqa: N801  used as a context manager

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import math
 import multiprocessing
+import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from tests.sim.checker import violations
 from tests.sim.plan import FAULTS, Plan, plan_of
@@ -16,7 +19,9 @@ from tests.sim.run import Run
 from tests.sim.server import Libraries
 from tests.sim.workloads import WORKLOADS
 
-__all__ = ["Findings", "enumerate_faults", "in_parallel", "try_plans", "try_seeds"]
+__all__ = ["Findings", "chunks_of", "enumerate_faults", "in_parallel", "try_plans", "try_seeds"]
+
+T = TypeVar("T")
 
 _COLLECT_EVERY = 200
 
@@ -30,12 +35,16 @@ class Findings:
         seconds: how long they took.
         wrong: plans that went wrong, with the violations.
         outcomes: how often the scripts gave which outcome.
+        struck: how many runs had a fault.
+        steps: that all runs took together.
     """
 
     runs: int = 0
     seconds: float = 0.0
     wrong: list[tuple[Plan, list[str]]] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
+    struck: int = 0
+    steps: int = 0
 
     def add(self, other: Findings) -> None:
         """Take in what another process has found at the same time."""
@@ -43,13 +52,16 @@ class Findings:
         self.seconds = max(self.seconds, other.seconds)
         self.wrong += other.wrong
         self.outcomes += other.outcomes
+        self.struck += other.struck
+        self.steps += other.steps
 
     def __str__(self) -> str:
         outcomes = ", ".join(f"{count} {name}" for name, count in self.outcomes.most_common())
         rate = 60 * self.runs / max(self.seconds, 0.001)
         return (
-            f"{self.runs} schedules in {self.seconds:.1f} s, {rate:,.0f} a minute; "
-            f"{len(self.wrong)} violations; commits and signals: {outcomes}"
+            f"{self.runs} schedules in {self.seconds:.1f} s, {rate:,.0f} a minute; {len(self.wrong)} violations; "
+            f"{self.struck / max(self.runs, 1):.0%} had faults; {self.steps / max(self.runs, 1):.0f} steps each; "
+            f"commits and signals: {outcomes}"
         )
 
 
@@ -57,6 +69,8 @@ def try_plans(plans: Iterable[Plan], *, libraries: Libraries | None = None, enou
     """Carry out plans and check what they left, until `enough` of them have gone wrong."""
     prepare()
     libraries = libraries or Libraries()
+    gc.collect()
+    gc.freeze()  # what is there already need not be looked at again and again
     found, began = Findings(), time.perf_counter()
     collecting = gc.isenabled()
     gc.disable()
@@ -64,7 +78,9 @@ def try_plans(plans: Iterable[Plan], *, libraries: Libraries | None = None, enou
         for plan in plans:
             run = Run(plan, libraries=libraries).carry_out()
             found.runs += 1
-            found.outcomes += run.world.answered
+            found.outcomes.update(run.world.answered)
+            found.struck += run.struck > 0
+            found.steps += run.world.steps
             if wrong := violations(run):
                 found.wrong.append((plan, wrong))
                 if len(found.wrong) >= enough:
@@ -72,6 +88,7 @@ def try_plans(plans: Iterable[Plan], *, libraries: Libraries | None = None, enou
             if found.runs % _COLLECT_EVERY == 0:
                 gc.collect()
     finally:
+        gc.unfreeze()
         if collecting:
             gc.enable()
     found.seconds = time.perf_counter() - began
@@ -96,10 +113,28 @@ def enumerate_faults(names: Iterable[str], *, seed: int = 1, kinds: Iterable[str
                     yield Plan(seed, plan.orders, faults=((step, kind),))
 
 
-def in_parallel(work: Callable[[int], Findings], jobs: int) -> Findings:
-    """Have `work` done by so many processes, each of which is given its number."""
-    found = Findings()
+def in_parallel(
+    work: Callable[[T], Findings], chunks: Sequence[T], jobs: int, *, most_seconds: float = math.inf, enough: int = 10
+) -> Findings:
+    """Have `work` done on all chunks by so many processes; says how far it is, and ends when `enough` plans have gone
+    wrong or the time is over.
+
+    Example: ``in_parallel(try_seeds, chunks_of(range(200_000)), 2)``
+    """
+    found, began, said = Findings(), time.perf_counter(), 0.0
     with multiprocessing.get_context("fork").Pool(jobs) as pool:
-        for part in pool.imap_unordered(work, range(jobs)):
+        for done, part in enumerate(pool.imap_unordered(work, chunks), 1):
             found.add(part)
+            found.seconds = time.perf_counter() - began
+            if (found.seconds - said > 1 and sys.stderr.isatty()) or found.seconds - said > 20:
+                said = found.seconds
+                print(f"{done / len(chunks):4.0%}  {found}", file=sys.stderr, flush=True)
+            if found.seconds > most_seconds or len(found.wrong) >= enough:
+                pool.terminate()
+                break
     return found
+
+
+def chunks_of(what: Sequence[T], size: int = 250) -> list[Sequence[T]]:
+    """The same in pieces."""
+    return [what[start : start + size] for start in range(0, len(what), size)]

@@ -1,6 +1,7 @@
 -- What a server is besides its commands: functions, replies as bytes, and its keys as a whole.
-local COMMANDS, fail, enter, edit, sha1 = ...
+local run, fail, command, enter, edit, sha1 = ...
 local S
+local format = string.format
 
 -- -- functions ---------------------------------------------------------------------------------------------------------
 local registered -- while a library is being loaded: what it has registered so far
@@ -17,13 +18,13 @@ function redis.acl_check_cmd() return true end
 
 function redis.call(...)
   if registered then error('redis.call cannot be called on FUNCTION LOAD') end
-  local a, run = {...}, COMMANDS[(...)]
-  if not run then fail('ERR Unknown Redis command called from script') end
+  local a = {...}
   for i = 2, select('#', ...) do
     local each = a[i]
-    if type(each) == 'number' then
-      a[i] = string.format(each % 1 == 0 and '%d' or '%.17g', each)
-    elseif type(each) ~= 'string' then
+    local kind = type(each)
+    if kind == 'number' then
+      a[i] = format(each % 1 == 0 and '%d' or '%.17g', each)
+    elseif kind ~= 'string' then
       fail('ERR Lua redis lib command arguments must be strings or integers')
     end
   end
@@ -61,7 +62,7 @@ local function library(text)
   return libraries[text]
 end
 
-function COMMANDS.FUNCTION(a)
+command('FUNCTION', -2, function(a)
   local action = string.upper(a[2])
   if action == 'FLUSH' then
     S.functions = {}
@@ -75,26 +76,24 @@ function COMMANDS.FUNCTION(a)
   end
   for name, body in pairs(found) do S.functions[name] = body end
   return string.match(text, 'name=([%w_]*)')
-end
+end)
 
-function COMMANDS.FCALL(a)
+command('FCALL', -3, function(a)
   local body = S.functions[a[2]] or fail('ERR Function not found')
   local keys, argv, count = {}, {}, tonumber(a[3])
   for i = 1, count do keys[i] = a[3 + i] end
   for i = 4 + count, #a do argv[i - 3 - count] = a[i] end
   return body(keys, argv)
-end
+end)
 
 -- -- replies -----------------------------------------------------------------------------------------------------------
 -- Numbers lose their fraction, an array ends at its first nil.
 local function encode(reply, out)
   local kind = type(reply)
   if kind == 'string' then
-    out[#out + 1] = '$' .. #reply .. '\r\n'
-    out[#out + 1] = reply
-    out[#out + 1] = '\r\n'
+    out[#out + 1] = '$' .. #reply .. '\r\n' .. reply .. '\r\n'
   elseif kind == 'number' then
-    out[#out + 1] = string.format(':%d\r\n', reply < 0 and math.ceil(reply) or math.floor(reply))
+    out[#out + 1] = format(':%d\r\n', reply < 0 and math.ceil(reply) or math.floor(reply))
   elseif kind ~= 'table' then
     out[#out + 1] = reply and ':1\r\n' or '$-1\r\n'
   elseif reply.err then
@@ -119,8 +118,6 @@ end
 local function execute(server, now, a)
   S, server.now = server, now
   enter(server)
-  local run = COMMANDS[a[1]]
-  if not run then return bytes({err = "ERR unknown command '" .. a[1] .. "'"}), 0 end
   local well, reply = pcall(run, a)
   if not well and type(reply) ~= 'table' then reply = {err = 'ERR ' .. tostring(reply)} end
   return bytes(reply), #server.published
@@ -134,13 +131,18 @@ local function copied(value)
   return copy
 end
 
--- The keys that begin with `prefix` as they are in `earlier`, and only those.
-local function restored(server, earlier, prefix)
-  for key in pairs(copied(server.keys)) do
-    if string.sub(key, 1, #prefix) == prefix then server.keys[key] = nil end
+-- What outlives the process of a server, and the way back to it.
+local function saved(server) return {copied(server.keys), copied(server.functions)} end
+local function restore(server, earlier, within)
+  if within == '' then
+    server.keys, server.functions = copied(earlier[1]), copied(earlier[2])
+    return
   end
-  for key, value in pairs(earlier) do
-    if string.sub(key, 1, #prefix) == prefix then server.keys[key] = copied(value) end
+  for key in pairs(server.keys) do
+    if string.sub(key, 1, #within) == within then server.keys[key] = nil end
+  end
+  for key, value in pairs(earlier[1]) do
+    if string.sub(key, 1, #within) == within then server.keys[key] = copied(value) end
   end
 end
 
@@ -186,4 +188,4 @@ end
 
 return execute, function(chance)
   return {keys = {}, functions = {}, published = {}, chance = chance, scans = 0, cursors = {}, now = 0}
-end, copied, contents, some, restored
+end, saved, restore, contents, some

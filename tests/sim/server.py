@@ -28,8 +28,8 @@ _INFO = b"\r\n".join(
 )
 _CONFIG = {b"appendonly": b"yes", b"appendfsync": b"always", b"maxmemory": b"0", b"maxmemory-policy": b"noeviction"}
 _LUA = Path(__file__).parent
-_SETTINGS = b"if jit then jit.off() end collectgarbage('setpause', 400)"
-"""No code is run often enough to be worth compiling, and memory is plenty."""
+_SETTINGS = b"if jit then jit.off() end"
+"""No code is run often enough to be worth compiling."""
 
 
 class Libraries:
@@ -46,10 +46,10 @@ class Libraries:
         lua.execute(_SETTINGS)
         commands = lua.execute((_LUA / "keyspace.lua").read_bytes())
         parts = lua.execute((_LUA / "server.lua").read_bytes(), *commands, edit, _sha1)
-        self.execute, self.make, self.copied, self.contents, self.some, self.restored = parts
+        self.execute, self.make, self.saved, self.restore, self.contents, self.some = parts
         self.table = lua.table_from
-        self.deposited: Any = None
-        """A copy of a keyspace, to begin with (see `site.deposit`)."""
+        self.deposits: dict[Any, Any] = {}
+        """Copies of keyspaces to begin with (see `site.deposit`)."""
 
 
 def _sha1(text: bytes) -> bytes:

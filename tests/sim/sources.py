@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
@@ -10,6 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 
 from statewright.drive import callbacks, claiming, clock, session, starting, worker
 from statewright.store import cluster, connection, opening, recent, redis, scripts
+from tests.sim.loop import SimLoop
 from tests.sim.world import EPOCH, World
 
 __all__ = ["SOURCES", "simulated_sources"]
@@ -33,10 +35,10 @@ class _Sources:
         self._chance = random.Random(world.chance.random())
 
     def monotonic(self) -> float:
-        return self._world.now
+        return self._world.now + _ahead()
 
     def time(self) -> float:
-        return EPOCH + self._world.now
+        return EPOCH + self._world.now - _ahead()
 
     def token_hex(self, count: int) -> str:
         return self.token_bytes(count).hex()
@@ -46,6 +48,12 @@ class _Sources:
 
     def uniform(self, low: float, high: float) -> float:
         return self._chance.uniform(low, high)
+
+
+def _ahead() -> float:
+    """Of the process that asks."""
+    loop = asyncio._get_running_loop()
+    return loop.ahead if isinstance(loop, SimLoop) else 0.0
 
 
 class _Threads(Executor):

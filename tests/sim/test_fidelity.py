@@ -12,12 +12,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from statewright.store.scripts import LIBRARY
-from tests.sim.keyspace import RedisError, Set, ZSet, making
+from tests.sim.keyspace import RedisError, Set, ZSet
 from tests.sim.plan import plan_of
 from tests.sim.run import Run
 from tests.sim.server import Server
-from tests.sim.site import deposited
+from tests.sim.site import beginning
 from tests.store.conftest import Deployment
 
 KINDS = ("valkey", "redis")
@@ -52,10 +51,6 @@ class Real:
                     self._reader.feed(self._socket.recv(1 << 20))
                 answers.append(reply)
         return answers
-
-    def fill(self, keys: dict[bytes, Any]) -> None:
-        """Make these keys."""
-        self.execute_all(list(making(keys)))
 
     def contents(self) -> dict[bytes, Any]:
         """All there is, as `of_space` shows it."""
@@ -114,8 +109,7 @@ def test_what_the_engine_asks_for(real: Real, first: int) -> None:
         assert record is not None
         real.execute([b"FLUSHALL"])
         real.execute([b"FUNCTION", b"FLUSH"])
-        real.fill(deposited())
-        real.execute([b"FUNCTION", b"LOAD", LIBRARY.encode()])
+        real.execute_all(beginning(run.plan.machines, run.plan.shards))
         answers = real.execute_all([command for command, _ in record])
         for (command, simulated), answer in zip(record, answers, strict=True):
             assert same(command, simulated, answer), f"seed {seed}: {command}\n{simulated}\n{answer}"

@@ -53,6 +53,15 @@ def test_every_single_fault(workload: str, kind: str) -> None:
     assert not found.wrong, told(found.wrong)
 
 
+def test_a_notice_that_cannot_be_obeyed_is_not_lost_with_a_connection() -> None:
+    """What puts it off must be safe to repeat, as every call is."""
+    nested = next(workload for workload in WORKLOADS if workload.name == "nested")
+    faults = [((step, "out of memory"), (step + gap, "cut")) for step in range(25, 70) for gap in range(2, 7)]
+    found = try_plans(Plan(seed, ((nested, 0),), workers=1, faults=each) for seed in range(4) for each in faults)
+    print(found)
+    assert not found.wrong, told(found.wrong)
+
+
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_broken_engine_is_noticed(mutant: Mutant) -> None:
     found = hunt(mutant, 1000)

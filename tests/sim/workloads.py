@@ -20,7 +20,7 @@ _NESTED = "arn:aws:states:::states:startExecution.sync:2"
 _CATCH_ALL = "States.ALL"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Workload:
     """A state machine and what is known about its executions.
 
@@ -37,6 +37,8 @@ class Workload:
         polled: an activity worker polls for its task.
         stopped: somebody stops the execution along the way.
         type: STANDARD or EXPRESS.
+        calls: workloads that it starts.
+        share: how often it is drawn.
     """
 
     name: str
@@ -51,6 +53,8 @@ class Workload:
     polled: bool = False
     stopped: bool = False
     type: str = "STANDARD"
+    calls: tuple[str, ...] = ()
+    share: int = 3
 
 
 def _machine(**states: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +71,7 @@ def _work(**fields: Any) -> dict[str, Any]:
     return {"Type": "Task", "Resource": "work", **fields}
 
 
-_RETRY = [{"ErrorEquals": ["Unavailable"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 3}]
+_RETRY = [{"ErrorEquals": ["Unavailable"], "IntervalSeconds": 1, "BackoffRate": 1, "MaxAttempts": 2}]
 
 
 def _step(undo: str, **fields: Any) -> dict[str, Any]:
@@ -259,19 +263,20 @@ WORKLOADS = (
         _SAGA,
         ({}, {"fails": {"Reserve": 1}}, {"fails": {"Ship": 9}}, {"fails": {"Reserve": 9, "Refund": 1}}),
         intervals={"Reserve": 1000, "Ship": 1000, "Refund": 1000},
+        share=6,
     ),
     Workload("loop", _LOOP),
-    Workload("parallel", _PARALLEL, ({}, {"fails": {"Left": 1}}), ordered=False, pauses={"Pause": 2000}),
-    Workload("branch", _BRANCH_FAILS, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True),
-    Workload("hurry", _HURRY, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True),
-    Workload("map", _MAP, ({"items": _ITEMS}, {"items": []}), ordered=False, intervals={}),
-    Workload("spread", _DISTRIBUTED, ({"items": _ITEMS},), ordered=False),
-    Workload("spread-express", _SPREAD_EXPRESS, ({"items": _ITEMS},), ordered=False),
+    Workload("parallel", _PARALLEL, ({}, {"fails": {"Left": 1}}), ordered=False, pauses={"Pause": 2000}, share=1),
+    Workload("branch", _BRANCH_FAILS, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True, share=1),
+    Workload("hurry", _HURRY, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True, share=1),
+    Workload("map", _MAP, ({"items": _ITEMS}, {"items": _ITEMS[:2]}, {"items": []}), ordered=False),
+    Workload("spread", _DISTRIBUTED, ({"items": _ITEMS}, {"items": _ITEMS[1:2]}), ordered=False, share=2),
+    Workload("spread-express", _SPREAD_EXPRESS, ({"items": _ITEMS}, {"items": _ITEMS[:1]}), ordered=False, share=1),
     Workload("draw", _DRAW, determined=False),
     Workload("activity", _ACTIVITY, determined=False, answered=True, polled=True),
     Workload("wait", _WAIT, pauses={"Pause": 3000}),
     Workload("callback", _CALLBACK, answered=True),
-    Workload("nested", _NESTING),
+    Workload("nested", _NESTING, calls=("inner",)),
     Workload("inner", _machine(Inside=_work(Retry=_RETRY)), ({}, {"fails": {"Inside": 2}}), intervals={"Inside": 1000}),
     Workload("slow", _SLOW, ({"hangs": {"Hang": 1}},), determined=False, intervals={"Hang": 1000}),
     Workload("large", _LARGE),

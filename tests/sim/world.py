@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from tests.sim.keyspace import RedisError
@@ -13,7 +15,7 @@ from tests.sim.loop import SimLoop
 from tests.sim.network import Link
 from tests.sim.server import Libraries, Server, decode
 
-__all__ = ["EPOCH", "World"]
+__all__ = ["EPOCH", "Refusal", "World"]
 
 _OUTCOMES = {
     b"$%d\r\n%b" % (len(name), name): name.decode()
@@ -21,8 +23,22 @@ _OUTCOMES = {
 }
 """What answers of scripts begin with, as it is sent."""
 
+_LATE = 60.0
+"""Seconds for which a message may be on its way."""
+
+_ALWAYS = (b"SUBSCRIBE", b"SELECT")
+_WRITES = (b"FCALL", b"RPUSH", b"LREM", b"FUNCTION")
+
 EPOCH = 1_700_000_000
 """What the server's clock shows at virtual time 0, s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error reply instead of what a command would do; `reads`: to those that only read, too."""
+
+    error: RedisError
+    reads: bool = False
 
 
 class World:
@@ -55,14 +71,18 @@ class World:
         self.late = 0.0
         """Share of steps in which the time of the next timer comes though messages are on their way."""
         self.down_until = 0.0
+        self.standstill_until = 0.0
+        """The server takes nothing before."""
         self.over: Callable[[], bool] = lambda: False
         """Asked whether all is done whenever nothing is on its way."""
-        self.refusals: list[RedisError] = []
-        """What the next commands are answered with, instead of being executed."""
+        self.refusals: list[Refusal] = []
+        """What the next commands are answered with, instead of being executed; the last one first."""
         self.answered: Counter[str] = Counter()
         """How often the scripts gave which outcome: a run in which nothing was refused has proved little."""
         self.refused: list[str] = []
         """Names of processes that were told that their commit came too late."""
+        self.usurped: list[str] = []
+        """Names of processes whose commit was taken though the frame was another one's."""
         self.trace: list[str] | None = [] if tracing else None
         self.record: list[tuple[list[bytes], Any]] | None = None
         """What the server executed, and its answers."""
@@ -78,9 +98,10 @@ class World:
             self.trace.append(f"{self.now:10.4f} #{self.steps:<5} {text}")
 
     # -- processes and connections ------------------------------------------------------------------------------------
-    def spawn(self, name: str, main: Callable[[SimLoop], Any]) -> SimLoop:
-        """Start a process: a loop that runs the coroutine `main` makes."""
+    def spawn(self, name: str, main: Callable[[SimLoop], Any], belongings: object = None) -> SimLoop:
+        """Start a process: a loop that runs the coroutine `main` makes, and has these `belongings`."""
         loop = SimLoop(self, name)
+        loop.belongings = belongings
         self.loops.append(loop)
         loop.call_soon(lambda: loop.create_task(main(loop)))
         return loop
@@ -110,6 +131,13 @@ class World:
             link.reset()
         self.links.clear()
 
+    def repeat(self, link: Link) -> None:
+        """What was sent last over a connection arrives a second time, later, and nobody is there to be answered."""
+        if link.last:
+            self._links_made += 1
+            ghost = link.ghost(self._links_made)
+            self.links.append(ghost)
+
     # -- what happens next --------------------------------------------------------------------------------------------
     def step(self) -> bool:
         """Let one thing happen; False if all is done, or nothing ever will happen."""
@@ -125,17 +153,17 @@ class World:
         finished = False
         for link in self.links:
             if link.up or link.commands:
-                choices.append(link)
+                if link.loop.mute_until <= self.now and self.standstill_until <= self.now:
+                    choices.append(link)
             elif link.lost:
                 finished = True
-            if link.down and link.loop.paused_until <= self.now:
+            if link.down and link.loop.paused_until <= self.now and link.loop.deaf_until <= self.now:
                 choices.append(link.down)
         if finished:
             self.links = [link for link in self.links if not link.lost or link.waiting]
         if not choices:
             return not self.over() and self._pass_time()
-        if self.late and chance() < self.late:
-            self._pass_time()
+        if self.late and chance() < self.late and self._pass_time(_LATE):
             return True
         chosen = choices[int(chance() * len(choices))]
         if type(chosen) is SimLoop:
@@ -154,21 +182,18 @@ class World:
             if loop.paused_until <= self.now:
                 loop.fire()
 
-    def _pass_time(self) -> bool:
-        """Go on to the next moment at which something is due."""
-        soonest: float | None = None
+    def _pass_time(self, most: float = math.inf) -> bool:
+        """Go on to the next moment at which something is due, if it comes within so many seconds."""
+        now, moments = self.now, []
         for loop in self.loops:
-            paused = loop.paused_until
-            due: float | None
-            if paused > self.now:
-                due = paused
-            elif (due := loop.next_timer) is None:
-                continue
-            if soonest is None or due < soonest:
-                soonest = due
-        if soonest is None:
+            moments += [until for until in (loop.paused_until, loop.mute_until, loop.deaf_until) if until > now]
+            if loop.paused_until <= now and (due := loop.next_timer) is not None:
+                moments.append(due)
+        if self.standstill_until > now:
+            moments.append(self.standstill_until)
+        if not moments or min(moments) > now + most:
             return False
-        self.now = max(self.now, soonest)
+        self.now = max(now + 1e-6, min(moments))  # some time passes, whatever is due
         self._fire()
         return True
 
@@ -178,7 +203,9 @@ class World:
         several = self.chance.random() < 0.7
         while (several or not count) and (command := link.receive()) is not None:
             count += 1
-            refused = self.refusals.pop() if self.refusals and command[0] == b"FCALL" else None
+            refused = self._refused(command[0])
+            commits = refused is None and command[0] == b"FCALL" and command[1].endswith(b"_commit")
+            owner = self._owner(command) if commits else None
             reply = link.reply(self.server, command, refused)
             if self.record is not None and refused is None and command[0] != b"SUBSCRIBE":
                 self.record.append((command, decode(reply)))
@@ -186,14 +213,27 @@ class World:
                 self.note(_account(link, command, decode(reply)))
             if reply[:1] == b"*" and (outcome := _OUTCOMES.get(reply[4 : reply.find(b"\r\n", 8)])):
                 self.answered[outcome] += 1
-                if outcome == "STALE" and not link.lost and command[1].endswith(b"_commit"):
+                if outcome == "STALE" and not link.lost and commits:
                     self.refused.append(link.loop.name)
+                elif outcome == "OK" and owner is not None and owner != command[8]:
+                    self.usurped.append(link.loop.name)
             if self.server.published:
                 for channel, message in self.server.published:
                     for other in self.links:
                         if channel in other.channels:
                             other.push(channel, message)
                 self.server.published.clear()
+
+    def _owner(self, command: list[bytes]) -> bytes | None:
+        """Whose frame a commit is about."""
+        frame = b"%bf:%b:%b" % (command[3][: command[3].index(b"}") + 2], command[4], command[5])
+        owner = self.server.execute([b"HGET", frame, b"own"])
+        return owner if isinstance(owner, bytes) else None
+
+    def _refused(self, name: bytes) -> RedisError | None:
+        if not self.refusals or name in _ALWAYS or not (self.refusals[-1].reads or name in _WRITES):
+            return None
+        return self.refusals.pop().error
 
 
 def _account(link: Link, command: list[bytes], answer: Any) -> str:

@@ -132,7 +132,7 @@ async def everything(url: str) -> None:
         await store.definition("d1")
         await store.map_run_counts("E1", "", 1)
         await store.notices(0, 10)
-        await store.settle(0, "x", again=True)
+        await store.settle(0, "x")
         await store.announce(Presence("w", (), 0, 1), 1000)
         await store.measure()
     finally:

@@ -69,15 +69,16 @@ class Notices:
         store = self._session.store
         self._resting.pop(shard, None)
         try:
-            while notices := await store.notices(shard, _AT_ONCE):
+            passed = 0  # notices that could not be obeyed stay where they are, and must not hold up the others
+            while notices := await store.notices(shard, _AT_ONCE, passed):
                 done = await asyncio.gather(*map(self._obey, dict.fromkeys(notices)), return_exceptions=True)
                 for notice, result in zip(dict.fromkeys(notices), done, strict=True):
-                    if isinstance(result, BaseException):  # it must not hold up the others
+                    if isinstance(result, BaseException):
                         _log.warning("notice %r not obeyed yet: %r", notice, result)
                         self._rest(shard)
-                    await store.settle(shard, notice, again=isinstance(result, BaseException))
-                if shard in self._resting:
-                    return
+                        passed += notices.count(notice)
+                    else:
+                        await store.settle(shard, notice)
         except StatewrightError as error:
             _log.warning("notices of shard %d left alone: %s", shard, error)
             self._rest(shard)

@@ -163,15 +163,13 @@ class MapRuns(Reading):
         state, waits = await self._scripts.run("task_state", self._key(execution), arguments)
         return state.decode(), bool(waits)
 
-    async def notices(self, shard: int, count: int) -> tuple[str, ...]:
+    async def notices(self, shard: int, count: int, after: int = 0) -> tuple[str, ...]:
         """See `Store.notices`."""
         return tuple(
-            text.decode() for text in await self._scripts.call("LRANGE", keys.prefix(shard) + "n", 0, count - 1)
+            text.decode()
+            for text in await self._scripts.call("LRANGE", keys.prefix(shard) + "n", after, after + count - 1)
         )
 
-    async def settle(self, shard: int, notice: str, *, again: bool = False) -> None:
+    async def settle(self, shard: int, notice: str) -> None:
         """See `Store.settle`."""
-        key = keys.prefix(shard) + "n"
-        if again:
-            await self._scripts.call("RPUSH", key, notice)
-        await self._scripts.call("LREM", key, 1, notice)
+        await self._scripts.call("LREM", keys.prefix(shard) + "n", 1, notice)

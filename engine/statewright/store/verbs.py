@@ -182,11 +182,12 @@ class Store(Protocol):
     async def open_children(self, execution: str, frame_id: str, epoch: int, count: int) -> tuple[str, ...]:
         """Up to `count` ids of children of a map run that have not ended."""
 
-    async def notices(self, shard: int, count: int) -> tuple[str, ...]:
-        """Up to `count` notices, oldest first: what is to be done about other executions (see `drive.notices`)."""
+    async def notices(self, shard: int, count: int, after: int = 0) -> tuple[str, ...]:
+        """Up to `count` notices, oldest first, `after` so many: what is to be done about other executions (see
+        `drive.notices`)."""
 
-    async def settle(self, shard: int, notice: str, *, again: bool = False) -> None:
-        """A notice has been obeyed; `again`: it could not be, and waits behind all others."""
+    async def settle(self, shard: int, notice: str) -> None:
+        """A notice has been obeyed."""
 
     def keys_of(self, shard: int | None) -> AsyncIterator[list[bytes]]:
         """Names of all keys of a shard (None: of all), some at a time; one that is there all along is among them."""
