@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor
@@ -26,7 +26,7 @@ _TURN: Final = 0.05
 
 
 def _entropy() -> str:
-    return secrets.token_hex(16)
+    return os.urandom(16).hex()
 
 
 def _nothing() -> None:
@@ -82,14 +82,15 @@ class Session:
         self._commits += 1
         return f"{self.owner}.{self._commits}"
 
-    async def breathe(self) -> None:
-        """Let everybody else have a turn if this one has been a long one: the steps of many frames, each of which may
-        take some tenths of a second, must not follow each other without a word to the store."""
-        while self._marked and self.monotonic() - self._since > _TURN:
-            await asyncio.sleep(0)
-        if not self._marked:
-            self._marked, self._since = True, self.monotonic()
-            asyncio.get_running_loop().call_soon(self._next_turn)
+    def long_turn(self) -> bool:
+        """Whether this turn of the event loop has been a long one, so that everybody else is to have one: the steps of
+        many frames, each of which may take some tenths of a second, must not follow each other without a word to the
+        store."""
+        if self._marked:
+            return self.monotonic() - self._since > _TURN
+        self._marked, self._since = True, self.monotonic()
+        asyncio.get_running_loop().call_soon(self._next_turn)
+        return False
 
     def _next_turn(self) -> None:
         self._marked = False
