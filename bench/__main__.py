@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 import resource
 import statistics
@@ -147,6 +148,8 @@ def main() -> None:
     parser.add_argument("--only", metavar="NAME", help="only scenarios whose name contains NAME")
     parser.add_argument("--quick", action="store_true", help="a tenth of the work, to see that it runs")
     options = parser.parse_args()
+    gc.freeze()  # these two as in `statewright worker`
+    gc.set_threshold(20_000, 20, 100)
     with tempfile.TemporaryDirectory(prefix="statewright-bench-") as folder:
         report = asyncio.run(measure(Path(folder) / "store", options.only, options.quick))
     if options.json:

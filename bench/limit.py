@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
-from typing import Any
 
 from statewright.store.address import Address
 from statewright.store.connection import Connection
@@ -42,27 +41,26 @@ async def commits_per_second(data_dir: Path, lanes: int, commits: int) -> float:
         await connection.close()
 
 
+async def server_information(data_dir: Path, section: str) -> dict[str, str]:
+    """A section of INFO of the server of `data_dir`, which is started if need be."""
+    connection = _connection(data_dir)
+    try:
+        info: bytes = await connection.call("INFO", section)
+    finally:
+        await connection.close()
+    return dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+
+
 async def used_memory(data_dir: Path) -> float:
     """MB that the server of `data_dir` uses for what it keeps."""
-    text = await information(data_dir, "memory")
-    [line] = [line for line in text.splitlines() if line.startswith("used_memory:")]
-    return int(line.partition(":")[2]) / 1e6
-
-
-async def information(data_dir: Path, section: str) -> str:
-    """A section of what the server of `data_dir` tells about itself."""
-    return str((await _once(data_dir, "INFO", section)).decode())
+    return int((await server_information(data_dir, "memory"))["used_memory"]) / 1e6
 
 
 async def set_fsync(data_dir: Path, when: str) -> None:
     """Have the server of `data_dir` force its log to disk ``always``, before it answers, or once ``everysec``."""
-    await _once(data_dir, "CONFIG", "SET", "appendfsync", when)
-
-
-async def _once(data_dir: Path, *command: str) -> Any:
     connection = _connection(data_dir)
     try:
-        return await connection.call(*command)
+        await connection.call("CONFIG", "SET", "appendfsync", when)
     finally:
         await connection.close()
 

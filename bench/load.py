@@ -7,7 +7,6 @@ each line there with the seconds of CPU it has used so far.
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,7 +14,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from bench.limit import information
+from bench.limit import server_information
 from bench.scenarios import chain, chain_concurrent
 from statewright import AsyncEngine
 
@@ -122,8 +121,8 @@ async def idle_share(data_dir: Path, executions: int, seconds: float) -> dict[st
 
 async def _server_cpu(data_dir: Path) -> float:
     """Seconds of CPU the server has used."""
-    text = await information(data_dir, "cpu")
-    return sum(map(float, re.findall(r"^used_cpu_(?:user|sys):([0-9.]+)", text, re.MULTILINE)))
+    cpu = await server_information(data_dir, "cpu")
+    return float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"])
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from statewright_cli import output
+from statewright_cli.collector import collect_less_often
 from statewright_cli.session import Settings, asynchronous, connect, load_handlers, settings_options, tell_handlers
 
 __all__ = ["COMMANDS"]
@@ -34,6 +35,7 @@ async def worker(settings: Settings, functions: tuple[str, ...], concurrency: in
 
     tell_handlers(settings)
     tasks = load_handlers(functions)
+    collect_less_often()
     async with connect(settings, tasks=tasks, concurrency=concurrency, objects=settings.objects) as engine:
         with stop_signals() as stopping:
             async with engine.worker(machines=machines):

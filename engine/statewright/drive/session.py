@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor
@@ -26,7 +26,7 @@ _TURN: Final = 0.05
 
 
 def _entropy() -> str:
-    return os.urandom(16).hex()
+    return secrets.token_hex(16)
 
 
 def _nothing() -> None:

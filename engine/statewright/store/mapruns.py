@@ -80,7 +80,7 @@ class MapRuns(Reading):
 
     async def find_map_run(self, run: str) -> tuple[str, str, int] | None:
         """See `Store.find_map_run`."""
-        places = await self._scripts.calls([("HGET", f"{keys.prefix(shard)}runs", run) for shard in range(self.shards)])
+        places = await self._all([("HGET", f"{keys.prefix(shard)}runs", run) for shard in range(self.shards)])
         place = next((place for place in places if place is not None), None)
         if place is None:
             return None
@@ -90,7 +90,7 @@ class MapRuns(Reading):
     async def find_child(self, execution: str) -> str | None:
         """See `Store.find_child`."""
         placed = [f"{execution}.{shard}" for shard in range(self.shards)]
-        found = await self._scripts.calls([("EXISTS", self._key(name)) for name in placed])
+        found = await self._all([("EXISTS", self._key(name)) for name in placed])
         return next((name for name, there in zip(placed, found, strict=True) if there), None)
 
     async def advance(

@@ -55,13 +55,17 @@ class Reading:
         name = f"{keys.prefix(self.shard_of(execution))}{kind}:{execution}"
         return name if rest is None else f"{name}:{rest}"
 
+    async def _all(self, commands: list[tuple[Argument, ...]]) -> list[Any]:
+        """The answers to several commands, sent together."""
+        return await self._scripts.calls(commands)
+
     async def _fetch(self, incoming: Incoming) -> bool:
         """Fetch the payloads that were wanted, all at once; whether there were any, so it is to be decoded again."""
         wanted = incoming.wanted()
         commands: list[tuple[Argument, ...]] = [
             ("HMGET", self._key(execution, "p"), *hashes) for execution, hashes in wanted.items()
         ]
-        for (execution, hashes), texts in zip(wanted.items(), await self._scripts.calls(commands), strict=True):
+        for (execution, hashes), texts in zip(wanted.items(), await self._all(commands), strict=True):
             for content_hash, text in zip(hashes, texts, strict=True):
                 incoming.add(execution, content_hash, text)
                 if text is not None:
@@ -80,7 +84,7 @@ class Reading:
         """See `Store.results`."""
         rest = f"{frame_id}:{epoch}"
         fields = ("length", "tolerance", "open", "index", "error", "cause")
-        record, found = await self._scripts.calls(
+        record, found = await self._all(
             [
                 ("HMGET", self._key(execution, "j", rest), *fields),
                 ("HGETALL", self._key(execution, "r", rest)),
@@ -106,7 +110,7 @@ class Reading:
 
     async def waits_for_task(self, execution: str, frame_id: str, epoch: int) -> bool:
         """See `Store.waits_for_task`."""
-        status, frame = await self._scripts.calls(
+        status, frame = await self._all(
             [
                 ("HGET", self._key(execution), "st"),
                 ("HMGET", self._key(execution, "f", frame_id), "ph", "ep"),
@@ -120,7 +124,7 @@ class Reading:
             header = self._key(execution)
             commands.append(("HMGET", header, "head", "st", "t0", "t1", "output", "error", "cause"))
             commands.append(("LLEN", self._key(execution, "h")))
-        answers = await self._scripts.calls(commands)
+        answers = await self._all(commands)
         return await self._decoded(
             lambda incoming: [
                 self._description(execution, header, length, incoming.of(execution))
@@ -162,7 +166,7 @@ class Reading:
         statuses = (status,) if status is not None else _STATUSES
         indexes = [f"{keys.prefix(s)}e:{machine or ''}:{name}" for s in range(self.shards) for name in statuses]
         wanted = start + count
-        parts = await self._scripts.calls([("ZRANGE", index, 0, wanted, "REV", "WITHSCORES") for index in indexes])
+        parts = await self._all([("ZRANGE", index, 0, wanted, "REV", "WITHSCORES") for index in indexes])
         found = [(float(at), name) for part in parts for name, at in zip(part[::2], part[1::2], strict=True)]
         found.sort(reverse=True)
         names = [name.decode() for _, name in found[start:wanted]]

@@ -259,7 +259,7 @@ class RedisStore(MapRuns):
         place = (execution, frame_id, epoch)
         if (known := self._forks.get(place)) is not None:
             return known
-        body, entered = await self._scripts.calls(
+        body, entered = await self._all(
             [
                 ("HGET", self._key(execution, "j", f"{frame_id}:{epoch}"), "body"),
                 ("HGET", self._key(execution, "f", frame_id), "entered"),
@@ -320,7 +320,7 @@ class RedisStore(MapRuns):
         """See `Store.take_activity`."""
         queues = [f"{keys.prefix(shard)}a:{activity}" for shard in range(self.shards)]
         while True:
-            firsts = await self._scripts.calls([("ZRANGE", queue, 0, 0, "WITHSCORES") for queue in queues])
+            firsts = await self._all([("ZRANGE", queue, 0, 0, "WITHSCORES") for queue in queues])
             waiting = sorted(
                 (float(first[1]), queue, first[0]) for queue, first in zip(queues, firsts, strict=True) if first
             )
