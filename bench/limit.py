@@ -56,6 +56,15 @@ async def used_memory(data_dir: Path) -> float:
     return int((await server_information(data_dir, "memory"))["used_memory"]) / 1e6
 
 
+async def set_fsync(data_dir: Path, when: str) -> None:
+    """Have the server of `data_dir` force its log to disk ``always``, before it answers, or once ``everysec``."""
+    connection = _connection(data_dir)
+    try:
+        await connection.call("CONFIG", "SET", "appendfsync", when)
+    finally:
+        await connection.close()
+
+
 def _connection(data_dir: Path) -> Connection:
     async def resolve() -> Address:
         return Address.parse(await start_embedded(data_dir))

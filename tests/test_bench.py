@@ -24,7 +24,11 @@ def test_a_quick_run_writes_its_report(tmp_path: Path) -> None:
     assert file["items_per_second"] > 0
     assert 0 <= file["worker_grown_mb_at_10%"] <= file["worker_grown_mb_at_50%"] <= file["worker_grown_mb_at_100%"]
     assert rows.pop("express")["rate_ratio"] > 0
-    assert len(rows) == 5
+    latency = rows.pop("start latency")
+    assert 0 < latency["p50_ms"] <= latency["p99_ms"] <= latency["max_ms"]
+    assert rows.pop("live executions")["ratio"] > 0
+    assert 0 <= rows.pop("idle")["worker_0_parked_percent"] < 100
+    assert len(rows) == 6
     for name, row in rows.items():
         assert 0 < row["ratio"] < 2, name
         assert name in done.stdout

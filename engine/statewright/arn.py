@@ -7,6 +7,7 @@ import hashlib
 import re
 import uuid
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from statewright.errors import StatewrightError
@@ -29,6 +30,7 @@ def check_name(name: str) -> str:
     return name
 
 
+@lru_cache(maxsize=4096)
 def execution_id(machine: str, name: str) -> str:
     """The internal id of an execution: 26 characters of base32 that follow from its state machine and name, so that
     starting twice under one name meets the same record.

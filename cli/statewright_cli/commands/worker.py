@@ -9,6 +9,7 @@ from contextlib import nullcontext
 import click
 
 from statewright_cli import output
+from statewright_cli.collector import collect_less_often
 from statewright_cli.session import Settings, asynchronous, connect, load_handlers, settings_options, tell_handlers
 
 __all__ = ["COMMANDS"]
@@ -61,6 +62,7 @@ async def worker(
     tell_handlers(settings)
     tasks = load_handlers(functions)
     name = "worker" if supervised is None else f"worker {supervised}"
+    collect_less_often()
     async with connect(settings, tasks=tasks, concurrency=concurrency, objects=settings.objects) as engine:
         with stop_signals() as stopping, nullcontext() if supervised is None else stops_with_supervisor(stopping):
             async with engine.worker(machines=machines):

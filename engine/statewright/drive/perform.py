@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import suppress
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from statewright.drive.continuing import hands_over, successor_of
 from statewright.drive.nested import is_nested, start_nested
@@ -23,8 +24,7 @@ from statewright.values import Json, Payload, check, encode
 __all__ = ["Performance", "is_large", "perform", "runs_handler", "task_context"]
 
 
-@dataclass(frozen=True, slots=True)
-class Performance:
+class Performance(Struct, frozen=True):
     """How a handler ended: with `output`, or with `error` and perhaps `cause`.  `submitted`: the output tells only that
     the work was submitted; `successor`: the execution that goes on where this one ends."""
 
@@ -77,9 +77,9 @@ async def perform(session: Session, execution: Execution, frame: Frame, context:
     order = frame.task
     assert order is not None  # noqa: S101
     continues = hands_over(order.resource)
-    if not (continues or is_nested(order.resource)) or order.resource in session.registry:
+    if order.resource in session.registry or not (continues or is_nested(order.resource)):
         done = await _handle(session, order, context)
-        return replace(done, submitted=order.kind is TaskKind.TOKEN)
+        return replace(done, submitted=True) if order.kind is TaskKind.TOKEN else done
     try:
         if continues:
             answer, successor = await successor_of(session, execution, order)
@@ -144,7 +144,7 @@ async def _call(session: Session, call: Call, context: TaskContext) -> tuple[boo
         await session.slots.acquire()
     try:
         if call.is_async:
-            with _only_here():
+            with _OnlyHere():
                 return True, await call.handler(*arguments)
         returned, result = await asyncio.get_running_loop().run_in_executor(
             session.threads, _in_thread, call, arguments
@@ -157,26 +157,25 @@ async def _call(session: Session, call: Call, context: TaskContext) -> tuple[boo
 def _in_thread(call: Call, arguments: tuple[Any, ...]) -> tuple[bool, Any]:
     """Call a synchronous handler.  What it raises is handed over as a value: a future cannot carry StopIteration."""
     try:
-        with _only_here():
+        with _OnlyHere():
             return True, call.handler(*arguments)
     except BaseException as error:  # it would end the thread, and nobody would ever hear of the task
         return False, error
 
 
-@contextmanager
-def _only_here() -> Iterator[None]:
+class _OnlyHere:
     """A block that no other process leaves: a child that a handler forked ends with it, and does not go on as a second
     worker with the connections of the first (F22 of the failure model)."""
-    process, status = os.getpid(), 1
-    try:
-        yield
-        status = 0
-    except SystemExit as error:
-        status = error.code if isinstance(error.code, int) else 1
-        raise
-    finally:
-        if os.getpid() != process:
-            os._exit(status)
+
+    __slots__ = ("_process",)
+
+    def __enter__(self) -> None:
+        self._process = os.getpid()
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if os.getpid() != self._process:
+            status = error.code if isinstance(error, SystemExit) else None
+            os._exit(status if isinstance(status, int) else int(error is not None))
 
 
 class _Heartbeat:

@@ -270,7 +270,8 @@ class Runner:
         if event is None:
             await self._commit(Step(self.frame, keep_timers=True))
             return False
-        await self.session.breathe()
+        while self.session.long_turn():
+            await asyncio.sleep(0)
         taken = self._step(event)
         if taken.pinned:
             taken = await self._commit_pinned(event)

@@ -76,14 +76,15 @@ class Session:
         self._commits += 1
         return str(self._commits)
 
-    async def breathe(self) -> None:
-        """Let everybody else have a turn if this one has been a long one: the steps of many frames, each of which may
-        take some tenths of a second, must not follow each other without a word to the store."""
-        while self._marked and self.monotonic() - self._since > _TURN:
-            await asyncio.sleep(0)
-        if not self._marked:
-            self._marked, self._since = True, self.monotonic()
-            asyncio.get_running_loop().call_soon(self._next_turn)
+    def long_turn(self) -> bool:
+        """Whether this turn of the event loop has been a long one, so that everybody else is to have one: the steps of
+        many frames, each of which may take some tenths of a second, must not follow each other without a word to the
+        store."""
+        if self._marked:
+            return self.monotonic() - self._since > _TURN
+        self._marked, self._since = True, self.monotonic()
+        asyncio.get_running_loop().call_soon(self._next_turn)
+        return False
 
     def _next_turn(self) -> None:
         self._marked = False

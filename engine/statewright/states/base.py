@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, ClassVar, Final, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from statewright.arn import uuid_of
@@ -35,16 +36,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Exited:
+class Exited(Struct, frozen=True):
     """The state is done: go on to `next` (None: the machine ends) with `output`."""
 
     output: Payload
     next: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Parked:
+class Parked(Struct, frozen=True):
     """The state waits; `frame` says for what."""
 
     frame: Frame

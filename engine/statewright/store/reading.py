@@ -59,7 +59,7 @@ class Reading:
 
     async def _all(self, commands: list[tuple[Argument, ...]]) -> list[Any]:
         """The answers to several commands, sent together."""
-        return await asyncio.gather(*[self._scripts.call(*command) for command in commands])
+        return await self._scripts.calls(commands)
 
     async def _fetch(self, incoming: Incoming) -> bool:
         """Fetch the payloads that were wanted, all at once; whether there were any, so it is to be decoded again."""

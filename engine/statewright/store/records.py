@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
+from msgspec import Struct
+
 from statewright.audit import Finding
 from statewright.model import Execution, Frame, Step, TaskOrder, TimerKind
 
@@ -32,8 +34,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Created:
+class Created(Struct, frozen=True):
     """Answer of `create`: `outcome` is OK, DUP (same name, same input, still running; or begun by the same order),
     EXISTS (name is taken), CLOSED (its map run is over) or CLOCK (`Execution.started_at` is more than a second off:
     make the step again with `now`)."""
@@ -48,8 +49,7 @@ KEEP = -1
 """`Commit.keep_ms`: the lease was renewed a short while ago and stays as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """One step to be made durable.
 
     Arguments:
@@ -79,8 +79,7 @@ class Commit:
     follows: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Struct, frozen=True):
     """Answer of `commit`.
 
     Arguments:
@@ -120,8 +119,7 @@ class Signal:
     worker: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Claimed:
+class Claimed(Struct, frozen=True):
     """A frame now leased to the claimer.
 
     `frame` is complete (a child that never ran is made from its fork by the store's codec).  `previous` is the

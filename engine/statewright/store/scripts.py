@@ -118,8 +118,21 @@ class Scripts:
 
     async def call(self, *command: Argument) -> Any:
         """A plain read command, under the same policy."""
+        return await self._answer(self.server.call(*command), command)
+
+    async def calls(self, commands: Sequence[Command]) -> list[Any]:
+        """The answers to several plain read commands, sent together."""
+        sent = [self.server.call(*command) for command in commands]
         try:
-            return await self.server.call(*command)
+            return [await self._answer(future, command) for future, command in zip(sent, commands, strict=True)]
+        finally:
+            for future in sent:  # after an error nobody asks for the others
+                if not future.cancel() and not future.cancelled():
+                    future.exception()
+
+    async def _answer(self, future: asyncio.Future[Any], command: Command) -> Any:
+        try:
+            return await future
         except ServerError as error:
             return await self._insist(error, command)
 

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from msgspec import Struct
+
 from statewright.tasks.failure import TaskError
 from statewright.values import Json, Payload, decode, encode
 
@@ -21,8 +23,7 @@ Handler = Callable[..., Any]
 _INVOKE = ("arn:aws:states:::lambda:invoke", "arn:aws:states:::lambda:invoke.waitForTaskToken")
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A handler made ready for one task.
 
     Arguments:
