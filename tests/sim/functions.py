@@ -17,6 +17,7 @@ local functions, loading = {}, true
 local redis = {
   register_function = function(name, body)
     if not loading then error('redis.register_function can only be called on FUNCTION LOAD') end
+    if type(name) == 'table' then name, body = name.function_name, name.callback end
     functions[name] = body
   end,
   acl_check_cmd = function() return true end, -- there is one user, who may do everything

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ class Connected:
         *,
         data_dir: str | Path | None = None,
         tasks: Mapping[str, Handler] | None = None,
+        durability: Literal["durable", "fast", "replicated", "volatile"] | None = None,
         profile: Literal["aws", "statewright"] = "aws",
         limits: Limits | None = None,
         concurrency: int = 256,
@@ -54,6 +56,7 @@ class Connected:
     ) -> None:
         self._url = store
         self._data_dir = Path(data_dir if data_dir is not None else ".statewright")
+        self._durability = durability or os.environ.get("STATEWRIGHT_DURABILITY") or None
         self._virtual = clock
         self._clock: Clock = clock or ServerClock()
         if profile not in PROFILES:
@@ -71,7 +74,7 @@ class Connected:
         Raises StatewrightError if there is no server, or none that can be used.
         """
         if self._opened is None:
-            store = await open_store(self._url, self._data_dir, clock=self._virtual)
+            store = await open_store(self._url, self._data_dir, durability=self._durability, clock=self._virtual)
             self._clock.observe(await store.now())
             loop = asyncio.get_running_loop()
             self._opened = Opened(store, Programs(store), Tokens(await store.secret()), Doorbell(store), loop)

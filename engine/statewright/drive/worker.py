@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import secrets
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -18,6 +17,7 @@ from statewright.drive.clock import Clock, ServerClock, VirtualClock
 from statewright.drive.doorbell import Doorbell
 from statewright.drive.feeding import Feeder
 from statewright.drive.notices import Notices
+from statewright.drive.outage import Outage
 from statewright.drive.programs import Programs
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
@@ -115,6 +115,7 @@ class Worker:
         self._room = concurrency * _FRAMES_PER_HANDLER
         self._runners: dict[str, dict[str, Runner]] = {}  # by execution, then frame
         self._held = 0
+        self._outage = Outage()
         self._running = False
         self._loop_ended = asyncio.Event()
         self._loop_ended.set()
@@ -306,9 +307,9 @@ class Worker:
         try:
             found = await self._claim()
         except Exception as error:  # whatever it is, the worker goes on
-            _log.warning("cannot claim: %r", error)
-            await asyncio.sleep(random.uniform(0.2, 1))  # noqa: S311  not a secret
+            await asyncio.sleep(self._outage.pause(error))
             return
+        self._outage.over()
         if found:
             await asyncio.sleep(0)
         elif isinstance(session.clock, VirtualClock):

@@ -22,6 +22,8 @@ from statewright.store.address import Kind
 from statewright.store.bell import Bell
 from statewright.store.codec import Incoming, LostPayloadError, Outgoing, Resolve
 from statewright.store.connection import Resolve as Locate
+from statewright.store.durability import Durability
+from statewright.store.headroom import Headroom
 from statewright.store.mapruns import MapRuns
 from statewright.store.recent import Recent
 from statewright.store.records import Claim, Claimed, Commit, Committed, Created, Lease, Signal, Signalled, TaskOffer
@@ -47,6 +49,7 @@ class RedisStore(MapRuns):
         clock: time in ms to use instead of the server's (tests, simulation).
         deadline: seconds until a server that stays away is an error.
         closing: is awaited after the connections are closed.
+        durability: that `open_store` made sure of.
 
     Example: ``store = await open_store("redis://localhost:6379/0", None)``
     """
@@ -63,9 +66,11 @@ class RedisStore(MapRuns):
         clock: Callable[[], int] | None = None,
         deadline: float = 30.0,
         closing: Callable[[], Awaitable[None]] | None = None,
+        durability: Durability = "durable",
     ) -> None:
-        super().__init__(Scripts(server, deadline), shards, store_id, kind)
+        super().__init__(Scripts(server, deadline), shards, store_id, kind, durability)
         self._connection = server
+        self._headroom = Headroom(server)
         self._secret = secret
         self._clock = clock
         self._closing = closing
@@ -105,7 +110,10 @@ class RedisStore(MapRuns):
         arguments += (codec.encode_link(execution.link), execution.map_run.rpartition(":")[2], gone)
         first = codec.encode_step(step, out)
         arguments += out.arguments() + first
-        outcome, *numbers = await self._scripts.run("create", self._key(execution.id), arguments)
+        if execution.link is None:
+            self._headroom.check(self._key(execution.id))
+        verb = "create" if execution.link is None else "create_child"
+        outcome, *numbers = await self._scripts.run(verb, self._key(execution.id), arguments)
         if outcome == b"OK":
             self._remember(execution.id, out)
         return Created(outcome.decode(), *numbers)

@@ -33,6 +33,12 @@ VERBS = (
 )  # fmt: skip
 """The verbs; each is a file in ``lua/``, the body of its function."""
 
+_BODIES = {**{name: name for name in VERBS}, "create_child": "create"}
+"""Which body a function has: executions that others wait for are created like any other."""
+
+_NEW_WORK = ("create", "put_machine")
+"""Refused when memory is short (F9).  All others are not (``allow-oom``), so that what has begun can be finished."""
+
 
 def _part(name: str) -> str:
     return (files("statewright.store") / "lua" / f"{name}.lua").read_text("utf-8")
@@ -43,10 +49,12 @@ def _library() -> tuple[str, dict[str, str]]:
     shared = "".join(map(_part, _SHARED))
     bodies = {name: _part(name) for name in VERBS}
     digest = hashlib.sha256("".join((shared, *bodies.values())).encode()).hexdigest()[:12]
-    names = {name: f"sw_{digest}_{name}" for name in VERBS}
+    names = {name: f"sw_{digest}_{name}" for name in _BODIES}
     functions = "".join(
-        f"redis.register_function('{names[name]}', function(keys, argv)\nenter(keys, argv)\n{body}end)\n"
-        for name, body in bodies.items()
+        f"redis.register_function({{function_name = '{names[name]}', "
+        f"flags = {{{'' if name in _NEW_WORK else chr(39) + 'allow-oom' + chr(39)}}}, callback = function(keys, argv)\n"
+        f"enter(keys, argv)\n{bodies[body]}end}})\n"
+        for name, body in _BODIES.items()
     )
     return f"#!lua name=statewright_{digest}\n{shared}{functions}", names
 
