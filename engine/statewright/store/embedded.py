@@ -117,7 +117,7 @@ def _at_rest(data_dir: Path) -> Iterator[None]:
 
 
 def _stamp() -> str:
-    return time.strftime("%Y%m%dT%H%M%S")
+    return f"{time.strftime('%Y%m%dT%H%M%S')}.{time.time_ns() % 10**9:09}"
 
 
 def server_binary() -> Path:
