@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -59,7 +60,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Sample:
     whole = increment(data_dir).read_bytes()
     ends = units_of(whole)
     # The server notes the time once a second at most.
-    units = [whole[first:last] for first, last in zip(ends[:-1], ends[1:], strict=True)]
+    units = [whole[first:last] for first, last in itertools.pairwise(ends)]
     text = b"".join(annotation + unit for annotation, unit in zip(ANNOTATIONS, units, strict=False))
     assert text.count(b"MULTI") > EVENTS
     return Sample(text, units_of(text))
