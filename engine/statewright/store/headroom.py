@@ -27,7 +27,7 @@ class _Look:
 
 
 class Headroom:
-    """What is known of the memory of the servers, by a key on each.
+    """What is known of the memory of the server, or of the servers of a cluster, by a key on each.
 
     A look costs nobody time: it travels ahead of the call that asked for it and counts for the next one.
 
@@ -40,7 +40,7 @@ class Headroom:
 
     def check(self, key: str) -> None:
         """Raises StatewrightError ``ThrottlingException`` if the server that has `key` was found nearly full."""
-        place = key[: key.index("}")]
+        place = key[: key.index("}")] if self._server.guarded else ""  # in a cluster each shard may be elsewhere
         look = self._looks.get(place)
         if look is None or time.monotonic() - look.at > _FRESH:
             look = self._looks[place] = _Look(time.monotonic(), look.used if look else 0, look.most if look else 0)

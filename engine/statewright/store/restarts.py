@@ -37,7 +37,7 @@ def count(data_dir: Path) -> None:
         raise StatewrightError(
             "StoreBroken",
             f"the server of {data_dir} ended {_MOST} times within a minute without having stored anything; it is tried "
-            f"again in {_SPAN - (now - recent[0][0]):.0f} s.{_space(data_dir)}\n{log_end(data_dir)}",
+            f"again in {_SPAN - (now - recent[0][0]):.0f} s.{_space(data_dir)}  Its last words: {_last_words(data_dir)}",
         )
     _write(data_dir, [*recent, (now, size)])
 
@@ -54,6 +54,12 @@ def log_end(data_dir: Path) -> str:
         return "\n".join((data_dir / "server.log").read_text("utf-8", "replace").splitlines()[-8:])
     except OSError as error:
         return f"(no log: {error})"
+
+
+def _last_words(data_dir: Path) -> str:
+    """The warnings after it was ready, if it wrote any."""
+    words = log_end(data_dir).rpartition("to accept connections")[2].splitlines()[1:]
+    return " ".join(line.partition(" # ")[2] for line in words if " # " in line) or "none; see server.log"
 
 
 def _space(data_dir: Path) -> str:
