@@ -71,8 +71,7 @@ async def opens(url: str, durability: str | None = None) -> str:
     try:
         store = await open_store(url, durability=durability)
     except StatewrightError as error:
-        assert error.code == "StoreRefused"
-        return error.message
+        return error.message if error.code == "StoreRefused" else str(error)
     await store.close()
     return "OK"
 
@@ -252,7 +251,7 @@ async def test_replicas_that_fsync_do_not_take_a_second(tmp_path: Path) -> None:
             spans.append(clock() - begun)
         assert sorted(spans)[4] < 0.5
         await store.close()
-        with pytest.raises(StatewrightError, match="contradict|asks for"):
+        with pytest.raises(StatewrightError, match="asks for replicated"):
             await open_store(sentinels.url, durability="fast")
     finally:
         sentinels.stop()

@@ -15,11 +15,10 @@ import pytest
 
 from statewright import AsyncEngine
 from statewright.errors import StatewrightError
-from statewright.store import open_store, restarts, stop_embedded
+from statewright.store import RedisStore, open_store, restarts, stop_embedded
 from statewright.store.embedded import server_binary
 from tests.store.scene import LEASE, Scene, events
 from tests.store.servers import Node, redis_binary
-
 
 DISTRIBUTED = {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"}
 
@@ -137,12 +136,21 @@ def starts(data_dir: Path) -> int:
     return (data_dir / "server.log").read_text().count("Ready to accept connections")
 
 
+async def start_many(engine: AsyncEngine, started: list[str]) -> None:
+    for number in range(100):
+        started.append((await engine.start("work", {"items": [number]}, name=f"n{number}")).arn)
+
+
+async def create_many(store: RedisStore) -> None:
+    for number in range(500):
+        await Scene(store, f"E{number}").create()
+
+
 async def broken_store(engine: AsyncEngine) -> bool:
     try:
         await engine.machines()
     except StatewrightError as error:
-        assert error.code == "StoreBroken"
-        return True
+        return error.code == "StoreBroken"
     return False
 
 
@@ -156,8 +164,7 @@ async def test_a_full_disk_under_a_worker(small_disk: Path, caplog: pytest.LogCa
         with caplog.at_level(logging.WARNING):
             async with engine.worker():
                 with pytest.raises(StatewrightError) as broken:
-                    for number in range(100):
-                        started.append((await engine.start("work", {"items": [number]}, name=f"n{number}")).arn)
+                    await start_many(engine, started)
                 assert broken.value.code == "StoreBroken"
                 assert "ended 5 times within a minute" in broken.value.message
                 assert "Can't recover from AOF write error" in broken.value.message
@@ -179,10 +186,8 @@ async def test_a_full_disk_under_a_worker(small_disk: Path, caplog: pytest.LogCa
 async def test_a_full_disk_under_a_fast_server(small_disk: Path) -> None:
     """With an fsync each second it goes on without storing anything, and refuses to write (MISCONF)."""
     store = await open_store(None, small_disk, durability="fast")
-    count = 0
     with pytest.raises(StatewrightError, match="MISCONF") as refused:
-        for count in range(500):
-            await Scene(store, f"E{count}").create()
+        await create_many(store)
     assert refused.value.code == "StoreRefused"
     assert "free disk space" in refused.value.message
     assert await store.describe("E0") is not None

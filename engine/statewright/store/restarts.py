@@ -36,8 +36,9 @@ def count(data_dir: Path) -> None:
     if len(recent) >= _SLOTS:
         raise StatewrightError(
             "StoreBroken",
-            f"the server of {data_dir} ended {_MOST} times within a minute without having stored anything; it is tried "
-            f"again in {_SPAN - (now - recent[0][0]):.0f} s.{_space(data_dir)}  Its last words: {_last_words(data_dir)}",
+            f"the server of {data_dir} ended {_MOST} times within a minute without having stored anything; it is "
+            f"tried again in {_SPAN - (now - recent[0][0]):.0f} s.{_space(data_dir)}  Its last words: "
+            f"{_last_words(data_dir)}",
         )
     _write(data_dir, [*recent, (now, size)])
 

@@ -23,7 +23,7 @@ __all__ = ["LIBRARY", "VERBS", "Argument", "Scripts", "Server"]
 
 Argument: TypeAlias = str | bytes | int
 
-_REDIRECTIONS = 3  # in a row without a pause
+_AT_ONCE = 3  # redirections, and loadings of the library, in a row without a pause
 
 _SHARED = ("common", "runs", "apply", "deliver")
 
@@ -138,27 +138,30 @@ class Scripts:
     async def _insist(self, error: ServerError, command: Command) -> Any:
         """The answer to a call that was refused with `error`, made again in the way that the refusal suggests."""
         now = asyncio.get_running_loop().time
-        until, redirections = now() + self._deadline, 0
+        until, at_once = now() + self._deadline, 0
         while True:
             if now() >= until:
                 raise StoreUnavailable(str(refusal(error))) from None
             future = self.server.follow(error, command)
             if future is not None:
-                redirections += 1
+                at_once += 1
             elif "Function not found" in str(error):
+                at_once += 1
                 await self._load(str(command[3]))
-            elif error.code not in self.server.patience:
+            elif error.code in self.server.patience:
+                at_once = 0
+            else:
                 raise refusal(error) from None
             if future is None:
-                if "Function not found" not in str(error):
-                    await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
+                if not 0 < at_once <= _AT_ONCE:
+                    await _pause()
                 future = self.server.call(*command)
             try:
                 return await future
             except ServerError as next_error:
                 error = next_error
-            if redirections > _REDIRECTIONS:  # the servers do not agree yet
-                await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
+            if at_once > _AT_ONCE:  # the servers do not agree yet
+                await _pause()
 
     async def _load(self, key: str) -> None:
         """Load the library where `key` is, unless another caller was faster or the server asks for patience."""
@@ -169,3 +172,7 @@ class Scripts:
             elsewhere = error.code in self.server.patience or error.code in ("READONLY", "MOVED", "RETIRED")
             if "already exists" not in str(error) and not elsewhere:
                 raise refusal(error) from None
+
+
+async def _pause() -> None:
+    await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
