@@ -52,7 +52,7 @@ class Library:
 
     Raises RedisError if the text is no library.
 
-    Example: ``Library(LIBRARY, run).call(b"sw_…_open", [b"sw:{meta}:meta"], [b"1", b"16", b"id", b"secret"])``
+    Example: ``Library(LIBRARY, run).call(b"sw_…_open", [b"sw:{meta}:meta"], [b"1", b"16", b"id", b"secret", b"name"])``
     """
 
     def __init__(self, text: bytes, run: Callable[[bytes, list[bytes]], Any]) -> None:

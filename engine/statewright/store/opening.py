@@ -6,6 +6,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from statewright.store.nodes import information
 from statewright.store.redis import RedisStore
 from statewright.store.replies import ServerError
 from statewright.store.rights import check_rights
-from statewright.store.scripts import Argument, Scripts, Server
+from statewright.store.scripts import NAME, Argument, Scripts, Server
 from statewright.store.sentinel import Failover, Sentinels
 
 __all__ = ["open_store"]
@@ -62,13 +63,17 @@ async def open_store(
             _check_server(await information(Scripts(node, deadline)), node.where, chosen)
         scripts = Scripts(server, deadline)
         await check_rights(scripts, keys.META)
-        proposed: list[Argument] = [keys.SCHEMA, keys.SHARDS, secrets.token_hex(16), secrets.token_bytes(32)]
-        schema, shards, store_id, secret = await scripts.run("open", keys.META, proposed)
+        proposed: list[Argument] = [keys.SCHEMA, keys.SHARDS, secrets.token_hex(16), secrets.token_bytes(32), NAME]
+        schema, shards, store_id, secret, *unused = await scripts.run("open", keys.META, proposed)
         if int(schema) != keys.SCHEMA:
             message = f"the store has schema {int(schema)}, this version of statewright needs {keys.SCHEMA}"
             raise StatewrightError("StoreRefused", message)
         if server.guarded:  # each node has users of its own
             await asyncio.gather(*[check_rights(scripts, f"{keys.prefix(s)}q") for s in range(int(shards))])
+        for library in unused:
+            for node in server.primaries():
+                with suppress(StatewrightError):  # it was never there, or the user may not
+                    await Scripts(node, deadline).call("FUNCTION", "DELETE", library)
     except BaseException:
         await server.close()
         raise

@@ -2,7 +2,8 @@
 
 All verbs are one library (``FUNCTION LOAD``), so that what they share is set up once and not at every call; its
 ``#!lua`` line makes a cluster refuse keys of another slot.  The library's name carries a digest of its text: workers of
-several versions can use one server.  Where a server does not have it, it is loaded and the call made again.
+several versions can use one server.  Where a server does not have it, it is loaded and the call made again; one that
+has not been used for a month is deleted (``lua/open.lua``).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from statewright.store.address import Address, Command
 from statewright.store.connection import Connection
 from statewright.store.replies import ServerError, StoreUnavailable, refusal
 
-__all__ = ["LIBRARY", "VERBS", "Argument", "Scripts", "Server"]
+__all__ = ["LIBRARY", "NAME", "VERBS", "Argument", "Scripts", "Server"]
 
 Argument: TypeAlias = str | bytes | int
 
@@ -61,6 +62,9 @@ def _library() -> tuple[str, dict[str, str]]:
 
 LIBRARY, _FUNCTIONS = _library()
 """Text of the library; server-side function by verb."""
+
+NAME = LIBRARY[: LIBRARY.index("\n")].partition("name=")[2]
+"""Name of the library."""
 
 
 class Server(Protocol):
