@@ -163,7 +163,8 @@ async def test_what_passes_is_waited_out(stores: Stores, code: str) -> None:
         found = await through(store, proxy, code, 2)
         for name, (outcome, asked) in found.items():
             # Items that arrive behind the commit that needs them are sent again.
-            assert outcome == "OK" and asked in ((3, 4) if name == "items" else (3,)), (name, outcome, asked)
+            assert outcome == "OK", name
+            assert asked in ((3, 4) if name == "items" else (3,)), name
         await store.close()
 
 

@@ -32,6 +32,7 @@ class Opened:
     tokens: Tokens
     doorbell: Doorbell
     loop: asyncio.AbstractEventLoop
+    process: int
 
 
 class Connected:
@@ -77,12 +78,16 @@ class Connected:
             store = await open_store(self._url, self._data_dir, durability=self._durability, clock=self._virtual)
             self._clock.observe(await store.now())
             loop = asyncio.get_running_loop()
-            self._opened = Opened(store, Programs(store), Tokens(await store.secret()), Doorbell(store), loop)
+            tokens = Tokens(await store.secret())
+            self._opened = Opened(store, Programs(store), tokens, Doorbell(store), loop, os.getpid())
 
     async def close(self) -> None:
-        """Close all connections.  Executions stay where they are in the store."""
-        if self._opened is not None:
-            opened, self._opened = self._opened, None
+        """Close all connections.  Executions stay where they are in the store.
+
+        In a process that has forked since it was opened nothing is touched: all of it is the parent's.
+        """
+        opened, self._opened = self._opened, None
+        if opened is not None and opened.process == os.getpid():
             await opened.store.close()
 
     async def __aenter__(self) -> Self:

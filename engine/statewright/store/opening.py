@@ -65,8 +65,9 @@ async def open_store(
         await check_rights(scripts, keys.META)
         proposed: list[Argument] = [keys.SCHEMA, keys.SHARDS, secrets.token_hex(16), secrets.token_bytes(32), NAME]
         schema, shards, store_id, secret, *unused = await scripts.run("open", keys.META, proposed)
-        if int(schema) != keys.SCHEMA:
-            message = f"the store has schema {int(schema)}, this version of statewright needs {keys.SCHEMA}"
+        if schema != str(keys.SCHEMA).encode() or None in (shards, store_id, secret):
+            found = (schema or b"none").decode(errors="replace")
+            message = f"the store has schema {found}, this version of statewright needs {keys.SCHEMA}"
             raise StatewrightError("StoreRefused", message)
         if server.guarded:  # each node has users of its own
             await asyncio.gather(*[check_rights(scripts, f"{keys.prefix(s)}q") for s in range(int(shards))])
