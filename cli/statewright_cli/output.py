@@ -68,7 +68,7 @@ def complain(code: str, message: str, hint: str | None = None) -> None:
 def document(value: Any, *, line: bool = False) -> None:
     """A JSON document, to stdout: indented, or on one `line` where it is one of a stream.
 
-    Times are ISO 8601 texts.  The text is ASCII without control characters whatever the value holds.
+    Times are ISO 8601 texts, paths texts.  The text is ASCII without control characters whatever the value holds.
     """
     text = json.dumps(value, indent=None if line else 2, default=_plain).replace("\x7f", "\\u007f")
     click.echo(text)
@@ -77,6 +77,8 @@ def document(value: Any, *, line: bool = False) -> None:
 def _plain(value: object) -> str:
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, os.PathLike):
+        return str(os.fspath(value))
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 
 

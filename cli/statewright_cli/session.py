@@ -1,7 +1,7 @@
 """Which store a command talks to, and how it is opened.
 
-The options `--store`, `--data-dir`, `--profile` and `--json`, and `--objects` of commands that work on executions, may
-stand before or after the name of the command.
+The options `--store`, `--data-dir`, `--durability`, `--profile` and `--json`, and `--objects` of commands that work on
+executions, may stand before or after the name of the command.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class Settings:
     Arguments:
         store: URL of a Redis or Valkey server; None: the private server of `data_dir`.
         data_dir: where the private server keeps its data.
+        durability: what acknowledged work survives (see `AsyncEngine`); None: as the URL says, or durable.
         profile: whose limits count, ``aws`` or ``statewright``.
         objects: where distributed Maps read items from and write results to: a directory or an S3 URL; None: nowhere.
         json: answer with JSON on stdout.
@@ -41,6 +42,7 @@ class Settings:
 
     store: str | None = None
     data_dir: str = DATA_DIR
+    durability: str | None = None
     profile: str = PROFILE
     objects: str | None = None
     json: bool = False
@@ -50,8 +52,8 @@ def settings_options(environment: bool = False, works: bool = False) -> Callable
     """The options of `Settings`, which end up in the context's `Settings` object.
 
     Arguments:
-        environment: take defaults from STATEWRIGHT_STORE, STATEWRIGHT_DATA_DIR, STATEWRIGHT_PROFILE and
-            STATEWRIGHT_OBJECTS (only where the command starts, so that an option always wins).
+        environment: take defaults from STATEWRIGHT_STORE, STATEWRIGHT_DATA_DIR, STATEWRIGHT_DURABILITY,
+            STATEWRIGHT_PROFILE and STATEWRIGHT_OBJECTS (only where the command starts, so that an option always wins).
         works: also ``--objects``, for commands that work on executions.
     """
 
@@ -79,6 +81,13 @@ def settings_options(environment: bool = False, works: bool = False) -> Callable
         limits = f"Whose limits count: {PROFILE} (default), or statewright: larger ones.  [env: STATEWRIGHT_PROFILE]"
         names, variable = click.Choice([PROFILE, "statewright"]), "STATEWRIGHT_PROFILE" if environment else None
         function = click.option("--profile", type=names, help=limits, envvar=variable, **kept)(function)
+        survives = (
+            "What acknowledged work survives: durable (default) a power failure, fast a dead server, replicated also "
+            "the loss of a node, volatile nothing (tests).  [env: STATEWRIGHT_DURABILITY]"
+        )
+        words = click.Choice(["durable", "fast", "replicated", "volatile"])
+        variable = "STATEWRIGHT_DURABILITY" if environment else None
+        function = click.option("--durability", type=words, help=survives, envvar=variable, **kept)(function)
         variable = "STATEWRIGHT_DATA_DIR" if environment else None
         function = click.option("--data-dir", metavar="DIR", help=data, envvar=variable, **kept)(function)
         variable = "STATEWRIGHT_STORE" if environment else None
@@ -102,7 +111,7 @@ async def connect(settings: Settings, **options: Any) -> AsyncIterator[AsyncEngi
 
     from statewright import AsyncEngine, StatewrightError
 
-    options["profile"] = settings.profile
+    options |= {"profile": settings.profile, "durability": settings.durability}
     engine = AsyncEngine(settings.store, data_dir=None if settings.store else settings.data_dir, **options)
     try:
         async with asyncio.timeout(PATIENCE if settings.store else None):
@@ -118,6 +127,8 @@ async def connect(settings: Settings, **options: Any) -> AsyncIterator[AsyncEngi
 
 def tell_handlers(settings: Settings) -> None:
     """Say in the environment which store is used, so that handlers can open an `Engine` of their own on it."""
+    if settings.durability:
+        os.environ["STATEWRIGHT_DURABILITY"] = settings.durability
     if settings.store:
         os.environ["STATEWRIGHT_STORE"] = settings.store
     else:

@@ -66,7 +66,7 @@ def test_an_unsafe_server(settings: dict[str, str], words: str, shell: Shell, se
 
 
 def test_each_server_of_a_cluster(shell: Shell, tmp_path: Path) -> None:
-    cluster = ClusterNodes("valkey", tmp_path / "cluster", replicas=1)
+    cluster = ClusterNodes("valkey", tmp_path / "cluster", replicas=1, timeout_ms=15_000)
     try:
         report = shell("doctor", "--store", cluster.url, "--json")
         assert (report.code, report.document["store"]["topology"]) == (0, "cluster")

@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
-from statewright.drive import callbacks, claiming, clock, session, starting, worker
+from statewright.drive import callbacks, clock, outage, session, starting, worker
 from statewright.store import cluster, connection, opening, recent, redis, scripts
 from tests.sim.loop import SimLoop
 from tests.sim.world import EPOCH, World
@@ -22,7 +22,7 @@ R = TypeVar("R")
 SOURCES: dict[str, tuple[Any, ...]] = {
     "time": (clock, session, starting, recent, redis),
     "secrets": (callbacks, session, worker, opening, redis),
-    "random": (callbacks, claiming, cluster, connection, scripts),
+    "random": (callbacks, outage, cluster, connection, scripts),
 }
 """Modules by the standard module they use; a test compares this with what they import."""
 

@@ -239,7 +239,6 @@ async def test_a_refusal_names_the_setting(stores: Stores) -> None:
     await scene.create()
     command = scene.store._connection.call
     for setting, undo, advice in (
-        (("CONFIG", "SET", "maxmemory", "1"), ("CONFIG", "SET", "maxmemory", "0"), "raise maxmemory"),
         (("REPLICAOF", "127.0.0.1", "1"), ("REPLICAOF", "NO", "ONE"), "replica"),
         (("CONFIG", "SET", "min-replicas-to-write", "1"), ("CONFIG", "SET", "min-replicas-to-write", "0"), "replicas"),
     ):

@@ -83,7 +83,7 @@ async def test_a_silent_primary_is_left_when_the_sentinels_name_another(sentinel
 
 async def test_what_is_refused(sentinels: SentinelNodes) -> None:
     with pytest.raises(StatewrightError, match="NOREPLICAS"):  # no acknowledgement with too few of them
-        await open_store(sentinels.url.replace("replicas=1", "replicas=3"), deadline=1.5)
+        await open_store(sentinels.url.replace("replicas=1", "replicas=3"), deadline=4)
     with pytest.raises(StatewrightError, match="No such master") as refused:
         await open_store(sentinels.url.replace("/orders/", "/others/"))
     assert refused.value.code == "StoreRefused"

@@ -1,8 +1,9 @@
-"""Commands about the store: doctor, and stopping the private server."""
+"""Commands about the store: doctor, stopping the private server, repairing its files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ class Finding:
 
     name: str
     value: str
-    verdict: str  # ok | unsafe | unknown
+    verdict: str  # ok | unsafe | unknown | hint
     advice: str | None = None
 
 
@@ -62,11 +63,8 @@ async def doctor(settings: Settings) -> int:
 
 
 def examine(health: Mapping[str, Any]) -> Iterator[Finding]:
-    """What a store's settings mean for its data.
-
-    `appendfsync always` is the only setting under which an acknowledged transition survives a power cut; any eviction
-    policy but `noeviction` deletes executions when memory is short.  Of a cluster or a primary under Sentinels each
-    server is looked at, also replicas: they may be primaries next.
+    """What a store's settings mean for its data, under the durability it was opened with.  Of a cluster or a primary
+    under Sentinels each server is looked at, also replicas: they may be primaries next.
 
     Example: ``[finding.verdict for finding in examine(health)]``
     """
@@ -80,23 +78,8 @@ def examine(health: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(f"{place}server", "not reachable", "unknown", node["error"])
             continue
         yield Finding(f"{place}server", f"{node.get('server')} {node.get('version')}", "ok")
-        for name, good in _SETTINGS.items():
-            yield _setting(node, name, good, place)
-
-
-_SETTINGS = {"appendonly": "yes", "appendfsync": "always", "maxmemory_policy": "noeviction"}
-
-
-def _setting(node: Mapping[str, Any], name: str, good: str, place: str) -> Finding:
-    value, option = node.get(name), name.replace("_", "-")
-    if value is None:
-        return Finding(
-            f"{place}{name}", "not readable", "unknown", f"CONFIG GET is not allowed here; it must be {good}"
-        )
-    if value == good:
-        return Finding(f"{place}{name}", value, "ok")
-    advice = f"CONFIG SET {option} {good}, and the same in the server's file"
-    return Finding(f"{place}{name}", value, "unsafe", advice)
+        for setting in node["settings"]:
+            yield Finding(place + setting["name"], setting["value"], setting["verdict"], setting["advice"])
 
 
 @click.group(no_args_is_help=True)
@@ -125,4 +108,53 @@ async def server_stop(settings: Settings) -> None:
         output.say(f"no server runs for {settings.data_dir}")
 
 
-COMMANDS = [doctor, server]
+@click.command()
+@click.option("--yes", is_flag=True, help="Cut the damage off without asking.")
+@click.option("--dry-run", is_flag=True, help="Only say what is wrong and what would be lost.")
+@settings_options()
+@click.pass_obj
+def repair(settings: Settings, yes: bool, dry_run: bool) -> int:
+    """Look for damage in the append-only files of the private server, and cut it off if told to.
+
+    Everything up to the last whole commit is kept; what is cut off is kept in files of its own.  What a power failure
+    leaves of the last write is repaired when the server starts; this is for what is worse.
+
+    Exit code: 0 whole or repaired, 1 damaged, 2 not possible (the server runs).
+
+    
+    Examples:
+      statewright repair --dry-run
+      statewright repair --data-dir /var/lib/statewright --yes
+    """
+    from statewright.store.embedded import examined, repaired
+
+    data_dir = Path(settings.data_dir)
+    damage = examined(data_dir, _progress())
+    kept: list[str] = []
+    if damage is not None:
+        output.note(str(damage))
+        if not dry_run and (yes or (not settings.json and click.confirm("Cut it off?", err=True))):
+            kept = [str(path) for path in repaired(data_dir, damage)]
+    if settings.json:
+        output.document({"whole": damage is None, "damage": damage and asdict(damage), "kept": kept})
+    elif damage is None:
+        output.say(f"the append-only files of {data_dir} are whole")
+    elif kept:
+        output.say(f"cut off, and kept in {', '.join(kept)}")
+    return int(damage is not None and not kept)
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Says once a second how far the reading is."""
+    told = time.monotonic()
+
+    def tell(done: int, size: int) -> None:
+        nonlocal told
+        if time.monotonic() - told >= 1:
+            told = time.monotonic()
+            output.note(f"read {done / size:.0%} of {size / 1e6:,.0f} MB")
+
+    return tell
+
+
+COMMANDS = [doctor, server, repair]

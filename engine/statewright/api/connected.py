@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -32,6 +33,7 @@ class Opened:
     tokens: Tokens
     doorbell: Doorbell
     loop: asyncio.AbstractEventLoop
+    process: int
 
 
 class Connected:
@@ -44,6 +46,7 @@ class Connected:
         data_dir: str | Path | None = None,
         shards: int | None = None,
         tasks: Mapping[str, Handler] | None = None,
+        durability: Literal["durable", "fast", "replicated", "volatile"] | None = None,
         profile: Literal["aws", "statewright"] = "aws",
         limits: Limits | None = None,
         concurrency: int = 256,
@@ -59,6 +62,7 @@ class Connected:
         self._url = store
         self._data_dir = Path(data_dir if data_dir is not None else ".statewright")
         self._shards = shards
+        self._durability = durability or os.environ.get("STATEWRIGHT_DURABILITY") or None
         self._virtual = clock
         self._clock: Clock = clock or ServerClock()
         if profile not in PROFILES:
@@ -80,17 +84,27 @@ class Connected:
         Raises StatewrightError if there is no server, or none that can be used.
         """
         if self._opened is None:
-            store = await open_store(self._url, self._data_dir, shards=self._shards, clock=self._virtual)
+            store = await open_store(
+                self._url,
+                self._data_dir,
+                shards=self._shards,
+                durability=self._durability,
+                clock=self._virtual,
+            )
             self._clock.observe(await store.now())
             if self._retention is not None:
                 await store.set_retention(None if self._retention == "for ever" else self._retention)
             loop = asyncio.get_running_loop()
-            self._opened = Opened(store, Programs(store), Tokens(await store.secret()), Doorbell(store), loop)
+            tokens = Tokens(await store.secret())
+            self._opened = Opened(store, Programs(store), tokens, Doorbell(store), loop, os.getpid())
 
     async def close(self) -> None:
-        """Close all connections.  Executions stay where they are in the store."""
-        if self._opened is not None:
-            opened, self._opened = self._opened, None
+        """Close all connections.  Executions stay where they are in the store.
+
+        In a process that has forked since it was opened nothing is touched: all of it is the parent's.
+        """
+        opened, self._opened = self._opened, None
+        if opened is not None and opened.process == os.getpid():
             await opened.store.close()
 
     async def __aenter__(self) -> Self:

@@ -18,6 +18,10 @@ class AsyncEngine(Verification, MapRuns, Tasks, Monitoring):
         data_dir: where the embedded server keeps its data.
         shards: of a new store, for good; None: 256, or 16 where it is embedded.
         tasks: handlers by resource, name or pattern (see `Registry`).
+        durability: what acknowledged work survives besides its workers: ``durable``, the default, a power failure;
+            ``fast`` a dead server; ``replicated`` also the loss of a node; ``volatile`` nothing, for tests.  A server
+            that is not set for it is refused.  None: $STATEWRIGHT_DURABILITY; else ``replicas=N`` in the URL means
+            replicated.
         profile: ``aws``, or ``statewright`` with larger limits; `limits`: instead of the profile's.
         concurrency: how many handlers a worker runs at once; `threads`: how many of them may be synchronous.
         lease_seconds: after so long without a sign of life a worker's work goes to another.

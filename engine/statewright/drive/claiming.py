@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
 from statewright.drive.notices import Notices
+from statewright.drive.outage import Outage
 from statewright.drive.session import Session
-from statewright.errors import StatewrightError
 from statewright.store.records import Claim, Claimed
 
 __all__ = ["Claiming"]
@@ -50,7 +49,7 @@ class Claiming:
         self._take = take
         self._asked = 0
         self._looks: set[asyncio.Task[None]] = set()
-        self._trouble = ""
+        self._outage = Outage()
 
     async def run(self) -> None:
         """Look for work until the session is stopping; what is being asked for then is still taken on."""
@@ -97,9 +96,9 @@ class Claiming:
         try:
             await self._look(shard, patience, limit)
         except Exception as error:
-            self._session.lookout.failed(shard, self.complain(error))
+            self._session.lookout.failed(shard, round(self.pause_after(error) * 1000))
         else:
-            self._trouble = ""
+            self._outage.over()
 
     async def _look(self, shard: int, patience: int, limit: int) -> bool:
         """Look at one shard; whether that brought anything."""
@@ -121,10 +120,6 @@ class Claiming:
         for claimed in claim.frames:
             self._take(claimed)
 
-    def complain(self, error: Exception) -> int:
-        """Log what went wrong, once for all shards that are in the same trouble; ms to wait before the next try."""
-        if str(error) != self._trouble:
-            self._trouble = str(error)
-            level = logging.WARNING if isinstance(error, StatewrightError) else logging.ERROR
-            _log.log(level, "cannot claim: %r", error)
-        return round(random.uniform(200, 1000))  # noqa: S311  not a secret
+    def pause_after(self, error: Exception) -> float:
+        """Seconds to wait before the next try, after a failure."""
+        return self._outage.pause(error, self._session.monotonic())

@@ -17,6 +17,7 @@ from statewright.lang.timestamps import iso_time
 from statewright.model import Execution, Frame, Link, LinkKind, TaskOrder
 from statewright.states.task import Resource
 from statewright.store.records import Description, MachineRecord
+from statewright.store.replies import TROUBLE
 from statewright.tasks import TaskError
 from statewright.values import Json, NotJsonError, Payload, decode, encode
 
@@ -32,7 +33,7 @@ _ACTIONS = {
 }
 """Service and action to what the started execution is to the one that starts it."""
 
-_NOT_THE_REQUEST = frozenset({"StoreUnavailable", "StoreRefused", "StoreBroken", "ClockSkew"})
+_NOT_THE_REQUEST = TROUBLE | {"ClockSkew"}
 """Errors of the store, by which no task fails: it is begun again later."""
 
 

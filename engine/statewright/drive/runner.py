@@ -36,6 +36,7 @@ from statewright.model import (
 from statewright.states.distributed import Feeding
 from statewright.step import Program, feed, step
 from statewright.store.records import KEEP, Claimed, Commit, Committed, Signal
+from statewright.store.replies import TROUBLE
 from statewright.tasks import TaskContext
 
 __all__ = ["Runner"]
@@ -135,7 +136,7 @@ class Runner:
             if not self._lost:
                 raise
         except Exception as error:
-            self.failed = not (isinstance(error, StatewrightError) and error.code == "StoreUnavailable")
+            self.failed = not (isinstance(error, StatewrightError) and error.code in TROUBLE)
             _log.log(
                 logging.ERROR if self.failed else logging.WARNING,
                 "frame %r of execution %s dropped (delivery %d): %s",

@@ -1,4 +1,4 @@
-"""The reconciliation sweep: what a store has lost, by a roll-back, an operator or a bug, is noticed and put right (F19).
+"""The reconciliation sweep: what a store has lost, by a roll-back, an operator or a bug, is seen and put right (F19).
 
 All keys are gone through slowly in the background, by all workers together; at once where the store has been rolled
 back, or when somebody asks for it.  What concerns one shard is put right by a script (``lua/repair.lua``); what is

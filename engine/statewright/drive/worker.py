@@ -367,7 +367,7 @@ class Worker:
             try:
                 found = await self._claiming.everywhere()
             except Exception as error:  # whatever it is, the worker goes on
-                await asyncio.sleep(self._claiming.complain(error) / 1000)
+                await asyncio.sleep(self._claiming.pause_after(error))
                 continue
             if found:
                 await asyncio.sleep(0)

@@ -1,7 +1,8 @@
 """The embedded server: one Valkey (or Redis) process per data directory, started or joined by whoever needs it.
 
 In the directory: ``start.lock`` (held while somebody starts the server), ``own.lock`` (inherited by the server, so it
-is held exactly as long as the server lives), ``v.sock`` (its only address), ``server.log`` and the append-only files.
+is held exactly as long as the server lives), ``v.sock`` (its only address), ``server.log``, ``starts`` (see
+`restarts`) and the append-only files.
 The server belongs to nobody: it survives the death of the process that started it, and the next process joins it.
 The last store that is closed in order stops it (`stop_if_idle`); `stop_embedded` stops it in any case.
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import shutil
@@ -23,8 +25,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from statewright.errors import StatewrightError
+from statewright.store import aof, restarts
+from statewright.store.durability import FSYNC, Durability
 
-__all__ = ["server_binary", "start_embedded", "stop_embedded", "stop_if_idle"]
+__all__ = ["examined", "repaired", "server_binary", "start_embedded", "stop_embedded", "stop_if_idle"]
+
+_log = logging.getLogger("statewright")
 
 _LONGEST_SOCKET_PATH = 100  # the limit of the operating system is 108 bytes on Linux, 104 on macOS
 _PATIENCE = 30.0  # seconds until a server that does not come up, or go, is an error
@@ -38,8 +44,8 @@ _CONFIGURATION = {
     "pidfile": "server.pid",
     "logfile": "server.log",
     "appendonly": "yes",
-    "appendfsync": "always",
     "aof-use-rdb-preamble": "no",
+    "aof-load-truncated": "no",  # what is cut off is for us to judge, and to say (see `_mend`)
     "aof-timestamp-enabled": "yes",
     "save": "",
     "maxmemory-policy": "noeviction",
@@ -48,8 +54,10 @@ _CONFIGURATION = {
 }
 
 
-async def start_embedded(data_dir: Path) -> str:
+async def start_embedded(data_dir: Path, durability: Durability = "durable") -> str:
     """Start or join the server of `data_dir` (made with mode 0700 if missing); answers with its URL.
+
+    A server that is used by several is as durable as the strictest of them wants it.
 
     Raises StatewrightError: ``NoServer`` when no server program is found, ``StoreBroken`` (with the end of the
     server's log) when it does not start.
@@ -57,7 +65,7 @@ async def start_embedded(data_dir: Path) -> str:
     Example: ``url = await start_embedded(Path(".statewright"))``
     """
     try:
-        return await asyncio.to_thread(_start, data_dir)
+        return await asyncio.to_thread(_start, data_dir, durability)
     except OSError as error:
         raise StatewrightError("StoreBroken", f"the store cannot be kept in {data_dir}: {error}") from None
 
@@ -75,6 +83,41 @@ async def stop_embedded(data_dir: Path) -> None:
 async def stop_if_idle(data_dir: Path) -> None:
     """Stop the server of `data_dir` if nobody else is connected to it."""
     await asyncio.to_thread(_stop, data_dir, False)
+
+
+def examined(data_dir: Path, progress: aof.Progress | None = None) -> aof.Damage | None:
+    """The first damage of the append-only files of a server that does not run, None if they are whole.
+
+    Raises StatewrightError: ``StoreBroken`` if the server runs, or the files cannot be read.
+
+    Example: ``print(examined(Path(".statewright")) or "whole")``
+    """
+    with _at_rest(data_dir):
+        return aof.examine(data_dir.absolute(), progress)
+
+
+def repaired(data_dir: Path, damage: aof.Damage) -> tuple[Path, ...]:
+    """Cut off a damage that `examined` found; the files in which what was cut off is kept.  Raises as `examined`."""
+    with _at_rest(data_dir):
+        return aof.cut(data_dir.absolute(), damage, _stamp())
+
+
+@contextmanager
+def _at_rest(data_dir: Path) -> Iterator[None]:
+    """Keep anybody from starting the server meanwhile."""
+    if not data_dir.is_dir():
+        raise StatewrightError("StoreBroken", f"there is no directory {data_dir}")
+    with _locked(data_dir / "start.lock"):
+        if _held(data_dir / "own.lock"):
+            raise StatewrightError("StoreBroken", f"the server of {data_dir} runs: statewright server stop ends it")
+        try:
+            yield
+        except (OSError, ValueError) as error:
+            raise StatewrightError("StoreBroken", f"the files in {data_dir} cannot be read: {error}") from None
+
+
+def _stamp() -> str:
+    return f"{time.strftime('%Y%m%dT%H%M%S')}.{time.time_ns() % 10**9:09}"
 
 
 def server_binary() -> Path:
@@ -106,21 +149,25 @@ def _version(binary: str) -> tuple[int, int]:
     return (int(found[1]), int(found[2])) if found else (0, 0)
 
 
-def _start(data_dir: Path) -> str:
+def _start(data_dir: Path, durability: Durability) -> str:
     data_dir = data_dir.absolute()
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     data_dir.chmod(0o700)
     path = _socket_path(data_dir)
     if _ask(path, "PING") is None:
         with _locked(data_dir / "start.lock"):
-            if _ask(path, "PING") is None:
-                _launch(data_dir, path)
+            if _ask(path, "PING") is None and not _launch(data_dir, path):
+                _mend(data_dir)
+                if not _launch(data_dir, path):
+                    raise StatewrightError("StoreBroken", _why_it_ended(data_dir))
+    _set_fsync(path, durability)
     return f"unix://{path}"
 
 
-def _launch(data_dir: Path, path: str) -> None:
-    """Start the server; the caller holds start.lock."""
+def _launch(data_dir: Path, path: str) -> bool:
+    """Start the server; whether it is there.  The caller holds start.lock."""
     binary = server_binary()
+    restarts.count(data_dir)
     with _locked(data_dir / "own.lock") as own:  # waits for a server that is just going down
         (data_dir / "v.sock").unlink(missing_ok=True)
         options = [word for name, value in _CONFIGURATION.items() for word in (f"--{name}", value)]
@@ -139,21 +186,49 @@ def _launch(data_dir: Path, path: str) -> None:
     until = time.monotonic() + _PATIENCE
     while _ask(path, "PING") is None:
         if not _held(data_dir / "own.lock"):
-            raise StatewrightError("StoreBroken", _why_it_ended(data_dir))
+            return False
         if time.monotonic() > until:
             raise StatewrightError("StoreBroken", f"the server of {data_dir} does not answer; see server.log there")
         time.sleep(0.005)
+    return True
+
+
+def _set_fsync(path: str, durability: Durability) -> None:
+    """Have the server fsync as is asked for: more often at once, less often only if nobody else is there."""
+    wanted, *also = FSYNC[durability]
+    now = re.search(r"\b(no|everysec|always)\b", _ask(path, "CONFIG GET appendfsync") or "")
+    if now is None or now[1] == wanted:
+        return
+    if now[1] not in also or _clients(path) == 1:
+        _ask(path, f"CONFIG SET appendfsync {wanted}")
+
+
+def _clients(path: str) -> int:
+    """How many are connected, whoever asks included; 0 if nobody answers."""
+    found = re.search(r"connected_clients:(\d+)", _ask(path, "INFO clients") or "")
+    return int(found[1]) if found else 0
+
+
+def _mend(data_dir: Path) -> None:
+    """Cut off what a power failure may leave of the last write, which nobody was told had been stored, and say so.
+
+    Raises StatewrightError ``StoreBroken`` if that is not what is wrong.
+    """
+    try:
+        damage = aof.examine(data_dir)
+    except ValueError as error:
+        raise StatewrightError("StoreBroken", f"{_why_it_ended(data_dir)}\n{error}") from None
+    if damage is None:
+        raise StatewrightError("StoreBroken", _why_it_ended(data_dir))
+    if not damage.harmless:
+        advice = f"`statewright repair --data-dir {data_dir}` shows what would be lost, and repairs it if told to"
+        raise StatewrightError("StoreBroken", f"{_why_it_ended(data_dir)}\n{damage}\n{advice}")
+    kept = aof.cut(data_dir, damage, _stamp())
+    _log.warning("%s; cut off, and kept in %s", damage, kept[0])
 
 
 def _why_it_ended(data_dir: Path) -> str:
-    tail = "\n".join((data_dir / "server.log").read_text("utf-8", "replace").splitlines()[-8:])
-    advice = ""
-    if "Bad file format" in tail or "Unexpected end of file" in tail:
-        advice = (
-            "\nThe append-only file is damaged, as a power failure may leave it.  Make a copy of the directory, then "
-            "repair the newest appendonlydir/*.incr.aof with `valkey-check-aof --fix` (or redis-check-aof)."
-        )
-    return f"the server of {data_dir} ended while starting:\n{tail}{advice}"
+    return f"the server of {data_dir} ended while starting:\n{restarts.log_end(data_dir)}"
 
 
 def _stop(data_dir: Path, even_if_used: bool) -> None:
@@ -162,13 +237,11 @@ def _stop(data_dir: Path, even_if_used: bool) -> None:
         return
     path = _socket_path(data_dir)
     with _locked(data_dir / "start.lock"):
-        if not even_if_used:
-            clients = re.search(r"connected_clients:(\d+)", _ask(path, "INFO clients") or "")
-            if not clients or clients[1] != "1":
-                return
+        if not even_if_used and _clients(path) != 1:
+            return
         _ask(path, "SHUTDOWN NOSAVE")
         with _locked(data_dir / "own.lock"):
-            pass
+            restarts.forget(data_dir)
 
 
 def _ask(path: str, command: str) -> str | None:

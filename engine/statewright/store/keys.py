@@ -1,6 +1,7 @@
 """Names of everything the store keeps: one place, so that a shard's keys always share one hash tag.
 
-    sw:{meta}:meta                     hash: schema, store id, shards, secret
+    sw:{meta}:meta                     hash: schema, store id, shards, secret; library:<name>, when the store
+                                       was last opened with it
     sw:{meta}:machines, :m:<name>      set of names; hash per state machine
     sw:{meta}:d:<hash>                 definition text
     sw:{meta}:sweep                    hash: how far the workers have come in going through all keys

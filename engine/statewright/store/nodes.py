@@ -13,7 +13,7 @@ from statewright.store.scripts import Scripts, Server
 
 __all__ = ["information", "survey"]
 
-_SETTINGS = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy")
+_SETTINGS = ("appendonly", "appendfsync", "maxmemory", "maxmemory-policy", "save", "min-replicas-to-write")
 _PATIENCE = 3.0  # seconds for one server to answer a survey
 
 
@@ -28,12 +28,11 @@ async def information(scripts: Scripts) -> dict[str, Any]:
         "server": "valkey" if "valkey_version" in server else "redis",
         "version": server.get("valkey_version") or server.get("redis_version"),
     }
-    for name in _SETTINGS:
-        try:
-            answer = await scripts.call("CONFIG", "GET", name)
-        except StatewrightError:
-            answer = []
-        found[name.replace("-", "_")] = answer[1].decode() if answer else None
+    asked = [scripts.call("CONFIG", "GET", name) for name in _SETTINGS]
+    for name, answer in zip(_SETTINGS, await asyncio.gather(*asked, return_exceptions=True), strict=True):
+        if isinstance(answer, BaseException) and not isinstance(answer, StatewrightError):
+            raise answer
+        found[name.replace("-", "_")] = answer[1].decode() if isinstance(answer, list) and answer else None
     return found
 
 

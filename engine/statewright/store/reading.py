@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 from statewright.store import codec, keys
 from statewright.store.address import Kind
 from statewright.store.archive import Archive
 from statewright.store.codec import Incoming, Resolve
+from statewright.store.durability import Durability, judge
 from statewright.store.nodes import survey
 from statewright.store.recent import Recent
 from statewright.store.records import Description, HistoryPage, MachineRecord
@@ -35,10 +37,14 @@ class Reading:
         scripts: for calls.
         shards, store_id: from the store's meta hash.
         kind: what the servers are to each other.
+        durability: that the store was opened with.
     """
 
-    def __init__(self, scripts: Scripts, shards: int, store_id: str, kind: Kind) -> None:
+    def __init__(
+        self, scripts: Scripts, shards: int, store_id: str, kind: Kind, durability: Durability = "durable"
+    ) -> None:
         self.kind = kind
+        self.durability = durability
         self.shards = shards
         self.store_id = store_id
         self._scripts = scripts
@@ -231,10 +237,14 @@ class Reading:
     async def health(self) -> dict[str, Any]:
         """See `Store.health`."""
         nodes = await survey(self._scripts.server)
+        for node in nodes:
+            if "error" not in node:
+                node["settings"] = [asdict(setting) for setting in judge(node, self.durability)]
         settings = next((node for node in nodes if "error" not in node), {})
         return {
             **settings,
             "topology": self.kind,
+            "durability": self.durability,
             "nodes": nodes,
             "schema": keys.SCHEMA,
             "store_id": self.store_id,

@@ -22,6 +22,8 @@ from statewright.store.address import Kind
 from statewright.store.bell import Bell
 from statewright.store.codec import BrokenRecordError, Incoming, Outgoing, Resolve
 from statewright.store.connection import Resolve as Locate
+from statewright.store.durability import Durability
+from statewright.store.headroom import Headroom
 from statewright.store.inspecting import Inspecting
 from statewright.store.measures import Measuring
 from statewright.store.recent import IDLE, Recent
@@ -50,6 +52,7 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
         clock: time in ms to use instead of the server's (tests, simulation).
         deadline: seconds until a server that stays away is an error.
         closing: is awaited after the connections are closed.
+        durability: that `open_store` made sure of.
 
     Example: ``store = await open_store("redis://localhost:6379/0", None)``
     """
@@ -66,9 +69,11 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
         clock: Callable[[], int] | None = None,
         deadline: float = 30.0,
         closing: Callable[[], Awaitable[None]] | None = None,
+        durability: Durability = "durable",
     ) -> None:
-        super().__init__(Scripts(server, deadline), shards, store_id, kind)
+        super().__init__(Scripts(server, deadline), shards, store_id, kind, durability)
         self._connection = server
+        self._headroom = Headroom(server)
         self._secret = secret
         self._clock = clock
         self._closing = closing
@@ -108,7 +113,10 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
         arguments += (codec.encode_link(execution.link), execution.map_run.rpartition(":")[2], gone)
         first = codec.encode_step(step, out)
         arguments += out.arguments() + first
-        outcome, *numbers = await self._scripts.run("create", self._key(execution.id), arguments)
+        if execution.link is None:
+            self._headroom.check(self._key(execution.id))
+        verb = "create" if execution.link is None else "create_child"
+        outcome, *numbers = await self._scripts.run(verb, self._key(execution.id), arguments)
         if outcome == b"OK":
             self._remember(execution.id, out)
         return Created(outcome.decode(), *numbers)

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 from statewright.errors import StatewrightError
 
-__all__ = ["FAILOVER_PATIENCE", "PATIENCE", "ServerError", "StoreUnavailable", "refusal"]
+__all__ = ["FAILOVER_PATIENCE", "PATIENCE", "TROUBLE", "ServerError", "StoreUnavailable", "refusal"]
 
 PATIENCE = frozenset(("LOADING", "BUSY", "CLUSTERDOWN", "TRYAGAIN", "MASTERDOWN"))
 """Codes by which a server asks for patience."""
 
 FAILOVER_PATIENCE = PATIENCE | {"NOREPLICAS"}
 """Those of a server that others stand by: it may have lost its replicas for a moment only."""
+
+
+TROUBLE = frozenset(("StoreUnavailable", "StoreRefused", "StoreBroken", "ThrottlingException"))
+"""Codes of a StatewrightError that is the store's state, and no fault of the call."""
 
 
 class StoreUnavailable(StatewrightError):  # noqa: N818  the API's word
@@ -44,7 +48,7 @@ _ADVICE = {
     "NOAUTH": "the server wants a password: redis://user:password@host:port",
     "WRONGPASS": "user name or password is wrong: redis://user:password@host:port",
     "NOPERM": "the user may not do this; see the ACL in the documentation",
-    "OOM": "the server is out of memory: raise maxmemory (with maxmemory-policy noeviction)",
+    "OOM": "the server is out of memory: executions that run may finish, new ones are refused; raise maxmemory",
     "MISCONF": "the server cannot persist: free disk space, or see its log (stop-writes-on-bgsave-error)",
     "NOREPLICAS": "too few replicas are connected for min-replicas-to-write",
     "MOVED": "this server is part of a cluster: give its nodes as cluster://host:port,host:port",
@@ -55,9 +59,12 @@ _ADVICE = {
 def refusal(error: ServerError) -> StatewrightError:
     """The error to show for a reply that repeating the call will not change, with the setting to look at.
 
-    Example: ``refusal(ServerError("OOM command not allowed")).code == "StoreRefused"``
+    Its code is StoreRefused, or AWS's word for it where the server has no room for new work.
+
+    Example: ``refusal(ServerError("OOM command not allowed")).code == "ThrottlingException"``
     """
     advice = _ADVICE.get(error.code)
     if advice is None and "cluster support disabled" in str(error):
         advice = "this server is no cluster: redis://host:port"
-    return StatewrightError("StoreRefused", f"{error} ({advice})" if advice else str(error))
+    code = "ThrottlingException" if error.code == "OOM" else "StoreRefused"
+    return StatewrightError(code, f"{error} ({advice})" if advice else str(error))

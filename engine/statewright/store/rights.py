@@ -26,8 +26,9 @@ _BY_KIND = {"standalone": (), "sentinel": ("role",), "cluster": ("asking", "clus
 def acl_rules(kind: Kind = "standalone") -> tuple[str, ...]:
     """The rules of a user with exactly the rights that the engine needs, for ``ACL SETUSER``.
 
-    Three more are for what not everybody uses: ``+config|get`` (`statewright doctor`, and refusing to work where
-    executions would be evicted), ``+select`` (a database other than 0), ``+wait`` (``replicas=N``).
+    More are for what not everybody uses: ``+config|get`` (`statewright doctor`, and refusing servers that do not keep
+    what they acknowledge), ``+select`` (a database other than 0), ``+wait`` and ``+waitaof`` (``replicas=N``; Redis 7.0
+    has no WAITAOF), ``+function|delete`` (removing the scripts of versions that are not used any more).
 
     Arguments:
         kind: standalone, sentinel (for the primary and its replicas) or cluster.

@@ -2,7 +2,8 @@
 
 All verbs are one library (``FUNCTION LOAD``), so that what they share is set up once and not at every call; its
 ``#!lua`` line makes a cluster refuse keys of another slot.  The library's name carries a digest of its text: workers of
-several versions can use one server.  Where a server does not have it, it is loaded and the call made again.
+several versions can use one server.  Where a server does not have it, it is loaded and the call made again; one that
+has not been used for a month is deleted (``lua/open.lua``).
 """
 
 from __future__ import annotations
@@ -19,11 +20,11 @@ from statewright.store.address import Address, Command
 from statewright.store.connection import Connection
 from statewright.store.replies import ServerError, StoreUnavailable, refusal
 
-__all__ = ["LIBRARY", "VERBS", "Argument", "Scripts", "Server"]
+__all__ = ["LIBRARY", "NAME", "VERBS", "Argument", "Scripts", "Server"]
 
 Argument: TypeAlias = str | bytes | int
 
-_REDIRECTIONS = 3  # in a row without a pause
+_AT_ONCE = 3  # redirections, and loadings of the library, in a row without a pause
 
 _SHARED = ("common", "runs", "ending", "apply", "deliver", "repair")
 
@@ -33,6 +34,12 @@ VERBS = (
     "sweep", "sweep_turn", "requeue", "nested", "archive", "delete", "drop_definition", "inspect",
 )  # fmt: skip
 """The verbs; each is a file in ``lua/``, the body of its function."""
+
+_BODIES = {**{name: name for name in VERBS}, "create_child": "create"}
+"""Which body a function has: executions that others wait for are created like any other."""
+
+_NEW_WORK = ("create", "put_machine")
+"""Refused when memory is short (F9).  All others are not (``allow-oom``), so that what has begun can be finished."""
 
 
 def _part(name: str) -> str:
@@ -44,16 +51,21 @@ def _library() -> tuple[str, dict[str, str]]:
     shared = "".join(map(_part, _SHARED))
     bodies = {name: _part(name) for name in VERBS}
     digest = hashlib.sha256("".join((shared, *bodies.values())).encode()).hexdigest()[:12]
-    names = {name: f"sw_{digest}_{name}" for name in VERBS}
+    names = {name: f"sw_{digest}_{name}" for name in _BODIES}
     functions = "".join(
-        f"redis.register_function('{names[name]}', function(keys, argv)\nenter(keys, argv)\n{body}end)\n"
-        for name, body in bodies.items()
+        f"redis.register_function({{function_name = '{names[name]}', "
+        f"flags = {{{'' if name in _NEW_WORK else chr(39) + 'allow-oom' + chr(39)}}}, callback = function(keys, argv)\n"
+        f"enter(keys, argv)\n{bodies[body]}end}})\n"
+        for name, body in _BODIES.items()
     )
     return f"#!lua name=statewright_{digest}\n{shared}{functions}", names
 
 
 LIBRARY, _FUNCTIONS = _library()
 """Text of the library; server-side function by verb."""
+
+NAME = LIBRARY[: LIBRARY.index("\n")].partition("name=")[2]
+"""Name of the library."""
 
 
 class Server(Protocol):
@@ -144,27 +156,30 @@ class Scripts:
     async def _insist(self, error: ServerError, command: Command) -> Any:
         """The answer to a call that was refused with `error`, made again in the way that the refusal suggests."""
         now = asyncio.get_running_loop().time
-        until, redirections = now() + self._deadline, 0
+        until, at_once = now() + self._deadline, 0
         while True:
             if now() >= until:
                 raise StoreUnavailable(str(refusal(error))) from None
             future = self.server.follow(error, command)
             if future is not None:
-                redirections += 1
+                at_once += 1
             elif "Function not found" in str(error):
+                at_once += 1
                 await self._load(str(command[3]))
-            elif error.code not in self.server.patience:
+            elif error.code in self.server.patience:
+                at_once = 0
+            else:
                 raise refusal(error) from None
             if future is None:
-                if "Function not found" not in str(error):
-                    await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
+                if not 0 < at_once <= _AT_ONCE:
+                    await _pause()
                 future = self.server.call(*command)
             try:
                 return await future
             except ServerError as next_error:
                 error = next_error
-            if redirections > _REDIRECTIONS:  # the servers do not agree yet
-                await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311
+            if at_once > _AT_ONCE:  # the servers do not agree yet
+                await _pause()
 
     async def _load(self, key: str) -> None:
         """Load the library where `key` is, unless another caller was faster or the server asks for patience."""
@@ -175,3 +190,7 @@ class Scripts:
             elsewhere = error.code in self.server.patience or error.code in ("READONLY", "MOVED", "RETIRED")
             if "already exists" not in str(error) and not elsewhere:
                 raise refusal(error) from None
+
+
+async def _pause() -> None:
+    await asyncio.sleep(random.uniform(0.01, 0.1))  # noqa: S311

@@ -247,8 +247,9 @@ class Store(Protocol):
     async def health(self) -> dict[str, Any]:
         """Versions, persistence and eviction settings, for `doctor`: {"server", "version", "appendonly",
         "appendfsync", "maxmemory_policy", "schema", "store_id", ...}; None where CONFIG may not be read.  The settings
-        are those of the first of "nodes", which has the same with "address" and "role" (or "error") for each server
-        of the "topology"."""
+        are those of the first of "nodes", which has the same with "address", "role" and "settings" (or with
+        "error") for each server of the "topology"; "settings" has what each means under the store's "durability"
+        (see `Setting`)."""
 
     def all_keys(self) -> AsyncIterator[list[str]]:
         """All keys of the store, some at a time; one that comes or goes meanwhile may be named twice or not at all."""

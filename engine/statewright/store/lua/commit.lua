@@ -3,7 +3,7 @@
 -- items were sent ahead or '', number of their fields, id of the commit this one builds on or '', payloads, step...
 -- Answers {outcome, base, now, entries left in the inbox}.
 local exec, frame, revision, cid, owner = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
-local now, consumed, keep = clock(ARGV[6]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local now, consumed, keep = clock(ARGV[6]), tonumber(ARGV[8]), number(ARGV[9])
 local key, inbox, member = frame_key(exec, frame), inbox_key(exec, frame), exec .. ':' .. frame
 local stale = {'STALE', 0, now, 0}
 

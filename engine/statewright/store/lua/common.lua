@@ -10,9 +10,16 @@ local function enter(keys, argv)
   LEASES, TIMERS, KNOWN = P .. 'l', P .. 't', nil
 end
 
+-- A finite number.  Nothing that a script has written is undone, so all arguments are looked at before the first write.
+local function number(text)
+  local value = tonumber(text)
+  if not value or value ~= value or math.abs(value) == math.huge then error('not a number: ' .. tostring(text)) end
+  return value
+end
+
 -- The server's time in ms, or the one given by a store with a clock of its own.
 local function clock(given)
-  if given ~= '' then return tonumber(given) end
+  if given ~= '' then return number(given) end
   local t = call('TIME')
   return tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
 end
@@ -38,7 +45,8 @@ end
 -- that the caller believes to be here.  Keeps the new ones; answers where the arguments go on or, with nothing written,
 -- nil if one is not here.
 local function keep_payloads(exec, at)
-  local key, last = P .. 'p:' .. exec, at + 2 * tonumber(ARGV[at])
+  local key, last = P .. 'p:' .. exec, at + 2 * number(ARGV[at])
+  if last > #ARGV then error('fewer payloads than there should be') end
   for i = at + 1, last, 2 do
     if ARGV[i + 1] == '' and call('HEXISTS', key, ARGV[i]) == 0 then return nil end
   end
@@ -96,6 +104,13 @@ local function dequeue(exec, frame)
   if call('ZREM', queue(machine), exec .. ':' .. frame) == 1 and call('EXISTS', queue(machine)) == 0 then
     call('SREM', P .. 'q', machine)
   end
+end
+
+-- Fails unless what a frame is made ready in is of the right kind, before anything is written.
+local function probe(exec, frame)
+  call('LLEN', inbox_key(exec, frame))
+  call('ZSCORE', queue(machine_of(exec)), exec .. ':' .. frame)
+  call('SRANDMEMBER', P .. 'q', 1)
 end
 
 local function ring() call('PUBLISH', 'sw:bell', match(P, '%d+')) end

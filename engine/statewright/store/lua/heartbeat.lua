@@ -7,6 +7,6 @@ local open = status == 'RUNNING' and f[1] == 'task' and f[2] == epoch and lineag
 if not open or match(f[4] or '', '^(%d+):') == epoch then return {'STALE', now} end
 if overdue(exec, frame, epoch, now) then return {'STALE', now} end
 if not f[3] or f[3] == '' then return {'OK', now} end
-local after = tonumber(ARGV[5] ~= '' and ARGV[5] or f[3])
+local after = number(ARGV[5] ~= '' and ARGV[5] or f[3])
 call('ZADD', TIMERS, now + after, exec .. ':' .. frame .. ':' .. epoch .. ':heartbeat')
 return {'OK', now}

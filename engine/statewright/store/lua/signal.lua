@@ -16,6 +16,7 @@ if about_task then
   if f[2] ~= 'task' or f[3] ~= epoch or not lineage_open(exec, frame) then return {'STALE', now} end
   if ARGV[8] == '' and overdue(exec, frame, epoch, now) then return {'STALE', now} end
 end
+probe(exec, frame)
 keep_payloads(exec, 10)
 call('HSET', key, 'sn', nonce)
 if kind == 'answer' then call('HSET', key, 'ans', epoch .. ':' .. digest, 'jb', '') end
