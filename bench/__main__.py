@@ -16,6 +16,7 @@ from bench import scenarios
 from bench.languages import compile_and_evaluate, language_cost
 from bench.large_file import large_file
 from bench.limit import commits_per_second
+from bench.timers import timers
 from statewright import AsyncEngine, Limits
 from statewright.store.embedded import stop_embedded
 
@@ -66,6 +67,9 @@ async def measure(data_dir: Path, only: str | None, quick: bool) -> dict[str, An
         if only is None or "express" in only:
             report["express"] = figures = await scenarios.express(engine, 1000 // scale)
             print(f"{'express':24} " + "  ".join(f"{name} {figure}" for name, figure in figures.items()), flush=True)
+        if only is None or "timers" in only:
+            report["timers"] = figures = await timers(engine, 100_000 // (scale * scale))
+            print(f"{'timers':24} " + "  ".join(f"{name} {figure}" for name, figure in figures.items()), flush=True)
         for name, run in runs.items():
             if only is not None and only not in name:
                 continue

@@ -24,6 +24,9 @@ def test_a_quick_run_writes_its_report(tmp_path: Path) -> None:
     assert file["items_per_second"] > 0
     assert 0 <= file["worker_grown_mb_at_10%"] <= file["worker_grown_mb_at_50%"] <= file["worker_grown_mb_at_100%"]
     assert rows.pop("express")["rate_ratio"] > 0
+    herd = rows.pop("timers")
+    assert herd["early"] == 0
+    assert herd["chains_meanwhile"] > 0
     assert len(rows) == 5
     for name, row in rows.items():
         assert 0 < row["ratio"] < 2, name
