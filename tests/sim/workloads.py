@@ -109,6 +109,13 @@ _PARALLEL = _machine(
     After=_work(),
 )
 
+_WAITS = _machine(
+    All={
+        "Type": "Parallel",
+        "Branches": [_machine(**{f"Wait{n}": {"Type": "Wait", "Seconds": 2}}) for n in range(6)],
+    },
+)
+
 _BRANCH_FAILS = _machine(
     Both={
         "Type": "Parallel",
@@ -237,6 +244,7 @@ WORKLOADS = (
     ),
     Workload("loop", _LOOP),
     Workload("parallel", _PARALLEL, ({}, {"fails": {"Left": 1}}), ordered=False, pauses={"Pause": 2000}),
+    Workload("waits", _WAITS, ordered=False, pauses={f"Wait{n}": 2000 for n in range(6)}),
     Workload("branch", _BRANCH_FAILS, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True),
     Workload("hurry", _HURRY, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True),
     Workload("map", _MAP, ({"items": _ITEMS}, {"items": []}), ordered=False, intervals={}),
