@@ -20,6 +20,7 @@ from bench.limit import commits_per_second, set_fsync
 from bench.load import idle_share, live_executions, noop, start_latency
 from bench.memory import memory
 from bench.restart import restart
+from bench.timers import timers
 from statewright import AsyncEngine, Limits
 from statewright.store.embedded import stop_embedded
 
@@ -81,6 +82,7 @@ def sections(data_dir: Path, quick: bool) -> dict[str, Callable[[], Awaitable[Fi
         "large-file": lambda: large_file(data_dir, data_dir.parent / "objects", 20 if quick else 1000),
         "commit cost": on_engine(scenarios.commit_cost),
         "express": on_engine(lambda engine: scenarios.express(engine, 1000 // scale)),
+        "timers": on_engine(lambda engine: timers(engine, 100_000 // (scale * scale))),
         "start latency": lambda: start_latency(data_dir.parent / "latency", 100, 10 / scale),
         "idle": lambda: idle_share(data_dir.parent / "idle", 10_000 // scale, 10 / scale),
         "memory": lambda: memory(data_dir.parent / "memory", 1000 if quick else 10_000),

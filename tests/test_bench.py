@@ -24,6 +24,11 @@ def test_a_quick_run_writes_its_report(tmp_path: Path) -> None:
     assert file["items_per_second"] > 0
     assert 0 <= file["worker_grown_mb_at_10%"] <= file["worker_grown_mb_at_50%"] <= file["worker_grown_mb_at_100%"]
     assert rows.pop("express")["rate_ratio"] > 0
+    herd = rows.pop("timers")
+    assert herd["early"] == 0
+    assert herd["chains_meanwhile"] > 0
+    assert rows.pop("memory")["live_bytes"] > 0
+    assert rows.pop("restart")["first_ended_s"] > 0
     latency = rows.pop("start latency")
     assert 0 < latency["p50_ms"] <= latency["p99_ms"] <= latency["max_ms"]
     assert rows.pop("live executions")["ratio"] > 0

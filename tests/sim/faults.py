@@ -26,7 +26,7 @@ def _crash(run: Run) -> None:
 def _pause(run: Run) -> None:
     """F2: a worker stands still, perhaps for longer than its lease, and then goes on as if nothing had happened."""
     loop = run.any_worker()
-    loop.paused_until = run.world.now + run.world.chance.choice((0.5, run.lease, run.lease * 2))
+    loop.paused_until = run.world.now + run.world.chance.choice((0.5, run.lease, run.lease + 1, run.lease * 2))
 
 
 def _cut(run: Run) -> None:

@@ -61,6 +61,7 @@ MUTANTS = (
         "timers are 1 ms early",
         "call('ZRANGEBYSCORE', TIMERS, '-inf', since,",
         "call('ZRANGEBYSCORE', TIMERS, '-inf', since + 1,",
+        where=("waits", "cut"),
     ),
     Mutant("a timer is forgotten when it is due", "call('RPUSH', inbox_key(exec, frame), 'T'", "local _ = ('T'"),
     Mutant(

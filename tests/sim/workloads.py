@@ -113,6 +113,13 @@ _PARALLEL = _machine(
     After=_work(),
 )
 
+_WAITS = _machine(
+    All={
+        "Type": "Parallel",
+        "Branches": [_machine(**{f"Wait{n}": {"Type": "Wait", "Seconds": 2}}) for n in range(6)],
+    },
+)
+
 _BRANCH_FAILS = _machine(
     Both={
         "Type": "Parallel",
@@ -267,6 +274,7 @@ WORKLOADS = (
     ),
     Workload("loop", _LOOP),
     Workload("parallel", _PARALLEL, ({}, {"fails": {"Left": 1}}), ordered=False, pauses={"Pause": 2000}, share=1),
+    Workload("waits", _WAITS, ordered=False, pauses={f"Wait{n}": 2000 for n in range(6)}, share=1),
     Workload("branch", _BRANCH_FAILS, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True, share=1),
     Workload("hurry", _HURRY, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True, share=1),
     Workload("map", _MAP, ({"items": _ITEMS}, {"items": _ITEMS[:2]}, {"items": []}), ordered=False),
