@@ -154,8 +154,9 @@ class Keyspace:
         return [key for key in self.keys if fnmatchcase(key, pattern)]
 
     def scan(self, cursor: bytes, *options: bytes) -> list[Any]:
-        """SCAN, always to the end at once."""
-        return [b"0", self.keys_(options[options.index(b"MATCH") + 1])]
+        """SCAN with a pattern that ends with its only asterisk, always to the end at once."""
+        prefix = options[options.index(b"MATCH") + 1].removesuffix(b"*")
+        return [b"0", [key for key in self.keys if key.startswith(prefix)]]
 
     def flushall(self) -> Status:
         self.keys.clear()

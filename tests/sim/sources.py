@@ -8,13 +8,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from statewright.drive import callbacks, clock, session, starting, worker
-from statewright.store import cluster, connection, opening, redis, scripts
+from statewright.store import cluster, connection, opening, redis, scripts, serials
 from tests.sim.world import EPOCH, World
 
 __all__ = ["SOURCES", "simulated_sources"]
 
 SOURCES: dict[str, tuple[Any, ...]] = {
-    "time": (clock, session, starting, redis),
+    "time": (clock, session, starting, redis, serials),
     "secrets": (callbacks, session, worker, opening, redis),
     "random": (callbacks, worker, cluster, connection, scripts),
 }

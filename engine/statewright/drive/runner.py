@@ -22,6 +22,7 @@ from statewright.drive.gathering import gather_results
 from statewright.drive.mailbox import Mailbox
 from statewright.drive.perform import Performance, is_large, perform, runs_handler, task_context
 from statewright.drive.session import Session
+from statewright.drive.sweep import loss_shown_by
 from statewright.drive.unsaved import TURN, Unsaved
 from statewright.errors import StatesError, StatewrightError
 from statewright.model import (
@@ -383,6 +384,8 @@ class Runner:
         """What follows from a commit's reply."""
         session = self.session
         if committed.outcome not in ("OK", "DUP"):
+            if (loss := loss_shown_by(sent.commit, committed)) is not None:
+                session.noticed(session.store.shard_of(self.execution_id), loss)
             raise _LostError
         if committed.now:
             session.clock.observe(committed.now)

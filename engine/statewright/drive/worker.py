@@ -112,6 +112,7 @@ class Worker:
         self.session.feed = self._feeder.feed
         self._notices = Notices(self.session)
         self.sweeper = Sweeper(self.session, self._notices)
+        self.session.noticed = self.sweeper.noticed
         self._doorbell = doorbell or Doorbell(store)
         self._machines = tuple(machines)
         self._room = concurrency * _FRAMES_PER_HANDLER
@@ -328,6 +329,7 @@ class Worker:
         """Claim in all shards at once and plan the next look; whether that brought anything."""
         session, store = self.session, self.session.store
         limit = max(1, (self._room - self._held) // store.shards)
+        asked_at = session.monotonic()
         answers = await asyncio.gather(
             *(
                 store.claim(shard, session.owner, session.lease_ms, limit, self._machines)
@@ -344,6 +346,7 @@ class Worker:
         for shard, claim in enumerate(answers):
             if not isinstance(claim, Claim):
                 continue
+            self.sweeper.hear(shard, claim, asked_at)
             session.clock.observe(claim.now)
             if claim.notices:
                 self._notices.look(shard)

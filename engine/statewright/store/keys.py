@@ -4,6 +4,7 @@
     sw:{meta}:machines, :m:<name>      set of names; hash per state machine
     sw:{meta}:d:<hash>                 definition text
     sw:{meta}:sweep                    hash: how far the workers have come in going through all keys
+    sw:{meta}:incidents                list: roll-backs and jumps of the clock that were noticed
     sw:{7}:x:<exec>                    header hash: execution, status, result
     sw:{7}:h:<exec>                    history list; the id of an event is its place
     sw:{7}:p:<exec>                    hash of the payloads of 2 KiB and more: text by SHA-256; as long as the execution
@@ -19,6 +20,7 @@
     sw:{7}:q:<machine>                 zset of ready frames (since), by state machine
     sw:{7}:q                           set of the state machines that have ready frames
     sw:{7}:s                           hash: how often a sweep has put something right, by what it was
+    sw:{7}:w                           hash: how much each worker was told is done (see serials.py)
     sw:{7}:a:<activity>                zset of waiting activity tasks (since)
     sw:{7}:-                           never there (see `guard`)
     sw:{7}:e:<machine>:<status>        zset of executions (start time); <machine> empty: of all machines; child
@@ -42,6 +44,7 @@ SCHEMA = 1
 META = "sw:{meta}:meta"
 MACHINES = "sw:{meta}:machines"
 SWEEP = "sw:{meta}:sweep"
+INCIDENTS = "sw:{meta}:incidents"
 BELL = "sw:bell"
 """Channel: a frame became ready in the shard named by the message."""
 END = "sw:end"

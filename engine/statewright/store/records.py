@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from statewright.model import Execution, Frame, Step, TaskOrder, TimerKind
+from statewright.store.serials import Loss
 
 __all__ = [
     "KEEP",
@@ -17,6 +18,7 @@ __all__ = [
     "Created",
     "Description",
     "HistoryPage",
+    "Incident",
     "Lease",
     "OpenTask",
     "MachineRecord",
@@ -82,7 +84,8 @@ class Committed:
     Arguments:
         outcome: OK; DUP (this very commit had been applied); STALE (another revision or owner, a closed join, an ended
             execution: drop the frame); BASE (pinned, and the history has `base` events: step again).
-        base: history length before this commit's events (OK, DUP), or now (BASE).
+        base: history length before this commit's events (OK, DUP), or now (BASE).  STALE: the frame's revision, -1 if
+            there is no such frame, -2 if there is no such execution.
         now: ms, server time of the commit.
         inbox: entries left in the frame's inbox after it (OK): more to do.
     """
@@ -140,12 +143,13 @@ class Claimed:
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Answer of `claim`: the frames, server time, when the shard next has something due (None: nothing known), and how
-    many notices wait there."""
+    many notices wait there; `loss`: the shard has forgotten something that it had acknowledged."""
 
     frames: tuple[Claimed, ...]
     now: int
     next_due: int | None
     notices: int = 0
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,25 @@ class TaskOffer:
     frame_id: str
     epoch: int
     order: TaskOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something about the store that people have to know.
+
+    Arguments:
+        kind: ``rollback`` (a shard has lost what it had acknowledged) or ``clock`` (a server's clock jumped).
+        at: ms, when it was noticed.
+        shard: which.
+        since: ms, when all was well for the last time; 0: not known.
+        evidence: what shows it, in words.
+    """
+
+    kind: str
+    at: int
+    shard: int
+    since: int
+    evidence: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from statewright.store import codec, keys
 from statewright.store.codec import Incoming
 from statewright.store.connection import Connection
 from statewright.store.mapruns import MapRuns
-from statewright.store.records import OpenTask
+from statewright.store.records import Incident, OpenTask
 from statewright.store.replies import ServerError, refusal
 from statewright.store.scripts import Argument
 
@@ -69,7 +69,9 @@ class Sweeping(MapRuns):
             if parsed is None or int(parsed[1]) >= self.shards:
                 continue
             shard, kind, rest = int(parsed[1]), parsed[2], parsed[3]
-            if kind in _DEPTHS and rest is not None:
+            if kind == b"w":
+                by_shard[shard] += ["k", kind, "", "", ""]
+            elif kind in _DEPTHS and rest is not None:
                 depth = _DEPTHS[kind]
                 parts = rest.split(b":")
                 if len(parts) == depth:
@@ -123,6 +125,22 @@ class Sweeping(MapRuns):
             for what, count in zip(counts[::2], counts[1::2], strict=True):
                 counted[what.decode()] += int(count)
         return dict(counted)
+
+    def distrust(self) -> None:
+        """See `Store.distrust`."""
+        self._runs.clear()
+        self._stored.clear()
+
+    async def report(self, kind: str, shard: int, since: int, evidence: str) -> bool:
+        """See `Store.report`."""
+        arguments: list[Argument] = [self._time(), kind, shard, since, evidence]
+        return bool(await self._scripts.run("report", keys.INCIDENTS, arguments))
+
+    async def incidents(self) -> tuple[Incident, ...]:
+        """See `Store.incidents`."""
+        entries = await self._scripts.call("LRANGE", keys.INCIDENTS, 0, -1)
+        found = [entry.decode().split(",", 4) for entry in entries]
+        return tuple(Incident(kind, int(at), int(shard), int(since), what) for at, kind, shard, since, what in found)
 
     async def nested(self, child: str) -> tuple[str | None, str, bool]:
         """See `Store.nested`."""

@@ -20,6 +20,7 @@ from statewright.store.records import (
     Created,
     Description,
     HistoryPage,
+    Incident,
     Lease,
     MachineRecord,
     MapRunCounts,
@@ -202,6 +203,15 @@ class Store(Protocol):
     async def nested(self, child: str) -> tuple[str | None, str, bool]:
         """A nested execution: its status (None: it does not exist), its link, and whether its end is still to be
         told."""
+
+    def distrust(self) -> None:
+        """Forget all that was remembered of the store because it never changes: it was rolled back."""
+
+    async def report(self, kind: str, shard: int, since: int, evidence: str) -> bool:
+        """Record an `Incident`; False if another worker has just done so."""
+
+    async def incidents(self) -> tuple[Incident, ...]:
+        """The last 100 incidents, oldest first."""
 
     async def health(self) -> dict[str, Any]:
         """Versions, persistence and eviction settings, for `doctor`: {"server", "version", "appendonly",

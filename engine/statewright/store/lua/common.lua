@@ -85,6 +85,9 @@ local function ready(exec, frame, now)
   ring()
 end
 
+-- Counts what a worker is told is done (see store/serials.py).
+local function witness(owner) return call('HINCRBY', P .. 'w', owner, 1) end
+
 -- Timers of a frame are listed in its field `tm`, each as "<epoch>:<kind>@<due>," (a heartbeat puts its off).
 local function unlisted(timers, epoch, kind)
   return string.sub((string.gsub(',' .. timers, ',' .. epoch .. ':' .. kind .. '@%d+,', ',')), 2)

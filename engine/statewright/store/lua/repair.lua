@@ -123,6 +123,22 @@ function examine.u(exec, frame, epoch, now)
   if mail(exec, frame) then wake(exec, frame, now, 'map runs') end
 end
 
+-- What workers were told is done is forgotten when it has not changed for an hour.
+function examine.w(_, _, _, now)
+  local counts = {}
+  local found = call('HGETALL', P .. 'w')
+  for i = 1, #found, 2 do counts[found[i]] = found[i + 1] end
+  for owner, number in pairs(counts) do
+    local seen, at = match(counts['s:' .. owner] or '', '^(%d+)@(%d+)$')
+    if match(owner, '^s:') then -- see below
+    elseif seen ~= number then
+      call('HSET', P .. 'w', 's:' .. owner, format('%s@%d', number, now))
+    elseif now - tonumber(at) > 3600000 then
+      call('HDEL', P .. 'w', owner, 's:' .. owner)
+    end
+  end
+end
+
 local function forget_without(there, kind)
   return function(exec, frame, epoch)
     local parts = {kind, exec}
