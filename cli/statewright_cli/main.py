@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from statewright_cli import output
-from statewright_cli.commands import callbacks, definitions, executions, mapruns, operations, run, worker
+from statewright_cli.commands import callbacks, definitions, executions, mapruns, operations, run, upkeep, worker
 from statewright_cli.session import Settings, settings_options
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Settings)
 
 
-for _module in (run, executions, mapruns, worker, callbacks, definitions, operations):
+for _module in (run, executions, mapruns, worker, callbacks, definitions, operations, upkeep):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -43,6 +43,7 @@ def execution_row(description: Description) -> Row:
         "stopDate": None if description.stopped_at is None else moment(description.stopped_at),
         "error": description.error,
         "cause": description.cause,
+        **({"deadLetters": description.dead_letters} if description.dead_letters else {}),
         "input": execution.input.value,
         "output": None if description.output is None else json.loads(description.output),
     }

@@ -22,9 +22,11 @@ __version__ = "0.1.0"
 __all__ = [
     "ActivityTask",
     "AsyncEngine",
+    "DeadLetter",
     "DefinitionError",
     "Description",
     "Engine",
+    "Incident",
     "InvalidDefinitionError",
     "Limits",
     "MachineRecord",
@@ -46,7 +48,7 @@ _HOME = {
     "drive": ("VirtualClock",),
     "errors": ("DefinitionError", "StatesError", "StatewrightError"),
     "model": ("Limits",),
-    "store.records": ("Description", "MachineRecord"),
+    "store.records": ("DeadLetter", "Description", "Incident", "MachineRecord"),
     "tasks": ("TaskCancelled", "TaskContext", "TaskError", "load_functions", "task"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from statewright_cli import output
 from statewright_cli.session import Settings, asynchronous, connect, settings_options
+from statewright_cli.show import moment
+
+if TYPE_CHECKING:
+    from statewright import DeadLetter, Incident
 
 __all__ = ["COMMANDS"]
 
@@ -21,7 +25,7 @@ class Finding:
 
     name: str
     value: str
-    verdict: str  # ok | unsafe | unknown
+    verdict: str  # ok | unsafe | unknown | noticed
     advice: str | None = None
 
 
@@ -45,7 +49,9 @@ async def doctor(settings: Settings) -> int:
     try:
         async with connect(settings) as engine:
             health = await engine.health()
-        findings = list(examine(health))
+            incidents = await engine.incidents()
+            letters = await engine.dead_letters()
+        findings = [*examine(health), *_past(incidents, letters)]
     except StatewrightError as error:
         if error.code != "StoreRefused":
             raise
@@ -84,6 +90,21 @@ def examine(health: Mapping[str, Any]) -> Iterator[Finding]:
             yield _setting(node, name, good, place)
 
 
+def _past(incidents: Sequence[Incident], letters: Sequence[DeadLetter]) -> Iterator[Finding]:
+    """What has happened to the store: none of it makes it unsafe now."""
+    for incident in incidents:
+        since = f", all was well {moment(incident.since)}" if incident.since else ""
+        value = f"{moment(incident.at)}, shard {incident.shard}{since}: {incident.evidence}"
+        yield Finding(incident.kind, value, "noticed", _ADVICE.get(incident.kind))
+    if letters:
+        yield Finding("dead letters", str(len(letters)), "noticed", "see `statewright dead-letters`")
+
+
+_ADVICE = {
+    "rollback": "what it had acknowledged after that may be lost; executions went on from what is left, their tasks "
+    "under the same idempotency keys",
+    "clock": "timers go by the servers' clocks: see to it that these are synchronized",
+}
 _SETTINGS = {"appendonly": "yes", "appendfsync": "always", "maxmemory_policy": "noeviction"}
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from statewright.api.executions import Executions
 from statewright.api.mapruns import MapRuns
 from statewright.api.tasks import Tasks
+from statewright.api.upkeep import Upkeep
 
 __all__ = ["AsyncEngine"]
 
 
-class AsyncEngine(Executions, MapRuns, Tasks):
+class AsyncEngine(Upkeep, MapRuns, Tasks):
     """Durable state machines on a store.
 
     Arguments:

@@ -1,4 +1,4 @@
-"""The reconciliation sweep: what a store has lost, by a roll-back, an operator or a bug, is noticed and put right (F19).
+"""The reconciliation sweep: what a store has lost, by a roll-back, an operator or a bug, is noticed and put right.
 
 All keys are gone through slowly in the background, by all workers together; at once where the store has been rolled
 back, or when somebody asks for it.  What concerns one shard is put right by a script (``lua/repair.lua``); what is
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from statewright.drive.clock import VirtualClock
@@ -23,7 +24,7 @@ from statewright.store.records import Claim, Commit, Committed, OpenTask, Signal
 from statewright.store.serials import Loss
 from statewright.tasks import TaskError
 
-__all__ = ["Sweeper", "loss_shown_by"]
+__all__ = ["Sweeper"]
 
 _log = logging.getLogger("statewright")
 
@@ -39,20 +40,6 @@ _JUMP: Final = 60_000
 
 _PROMPT: Final = 5.0
 """Seconds within which an answer tells what time it is."""
-
-
-def loss_shown_by(commit: Commit, answer: Committed) -> Loss | None:
-    """What a refused commit, to whose revision all had been acknowledged, says about the store."""
-    if answer.outcome != "STALE":
-        return None
-    what = f"execution {commit.execution}"
-    if 0 <= answer.base < commit.revision:
-        known = f"revision {commit.revision} of frame '{commit.frame_id}'"
-        return Loss(0, f"{known} of {what} was acknowledged, and it is at revision {answer.base}")
-    # A child execution of a map run may go as it ends.
-    if answer.base == -2 and "." not in commit.execution:
-        return Loss(0, f"{what} was acknowledged, and is not there")
-    return None
 
 
 class Sweeper:
@@ -104,6 +91,18 @@ class Sweeper:
             self._urgent.add(shard)
             if self._sweeping is None or self._sweeping.done():
                 self._sweeping = self._spawn(self._sweep_urgently())
+
+    def refused(self, commit: Commit, answer: Committed) -> None:
+        """Look at what a refused commit, to whose revision all had been acknowledged, tells about the store."""
+        shard, what = self._session.store.shard_of(commit.execution), f"execution {commit.execution}"
+        if answer.outcome != "STALE":
+            return
+        if 0 <= answer.base < commit.revision:
+            known = f"revision {commit.revision} of frame '{commit.frame_id}'"
+            self.noticed(shard, Loss(0, f"{known} of {what} was acknowledged, and it is at revision {answer.base}"))
+        # (A child execution of a map run may go as it ends.)
+        elif answer.base == -2 and "." not in commit.execution:
+            self.noticed(shard, Loss(0, f"{what} was acknowledged, and is not there"))
 
     def hear(self, shard: int, claim: Claim, asked_at: float) -> None:
         """Look at what a claim, sent at `asked_at`, tells about the store."""
@@ -193,5 +192,5 @@ class Sweeper:
         try:
             await start_nested(session, execution, frame, frame.task)
         except TaskError as error:
-            failed = Signal("answer", frame.epoch, error=error.error, cause=error.cause, failed=True, worker=session.owner)
-            await session.store.signal(task.execution, frame.id, failed)
+            failed = Signal("answer", frame.epoch, error=error.error, cause=error.cause, failed=True)
+            await session.store.signal(task.execution, frame.id, replace(failed, worker=session.owner))

@@ -21,6 +21,7 @@
     sw:{7}:q                           set of the state machines that have ready frames
     sw:{7}:s                           hash: how often a sweep has put something right, by what it was
     sw:{7}:w                           hash: how much each worker was told is done (see serials.py)
+    sw:{7}:dl                          zset of dead letters (since): frames that are put aside
     sw:{7}:a:<activity>                zset of waiting activity tasks (since)
     sw:{7}:-                           never there (see `guard`)
     sw:{7}:e:<machine>:<status>        zset of executions (start time); <machine> empty: of all machines; child

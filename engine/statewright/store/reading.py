@@ -112,7 +112,7 @@ class Reading:
         commands: list[tuple[Argument, ...]] = []
         for execution in executions:
             header = self._key(execution)
-            commands.append(("HMGET", header, "head", "st", "t0", "t1", "output", "error", "cause"))
+            commands.append(("HMGET", header, "head", "st", "t0", "t1", "output", "error", "cause", "dn"))
             commands.append(("LLEN", self._key(execution, "h")))
         answers = await self._all(commands)
         return await self._decoded(
@@ -123,7 +123,7 @@ class Reading:
         )
 
     def _description(self, execution: str, header: list[Any], length: int, resolve: Resolve) -> Description | None:
-        head, status, started, stopped, output, error, cause = header
+        head, status, started, stopped, output, error, cause, dead = header
         if head is None:
             return None
         return Description(
@@ -134,6 +134,7 @@ class Reading:
             codec.optional(error),
             codec.optional(cause),
             length,
+            int(dead or 0) if status == b"RUNNING" else 0,
         )
 
     async def history(self, execution: str, start: int, count: int, *, reverse: bool = False) -> HistoryPage:

@@ -16,13 +16,14 @@ __all__ = [
     "Commit",
     "Committed",
     "Created",
+    "DeadLetter",
     "Description",
     "HistoryPage",
     "Incident",
     "Lease",
-    "OpenTask",
     "MachineRecord",
     "MapRunCounts",
+    "OpenTask",
     "Signal",
     "Signalled",
     "TaskOffer",
@@ -199,6 +200,26 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A frame that is put aside as the engine could not get on with it.
+
+    Arguments:
+        execution, execution_arn: whose frame it is; it runs, and other frames of it go on.
+        frame_id: "" for the execution itself, else a branch of it.
+        since: ms.
+        deliveries: how often it was tried without a commit.
+        reason: what the last attempt ended with, as far as that is known.
+    """
+
+    execution: str
+    execution_arn: str
+    frame_id: str
+    since: int
+    deliveries: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class OpenTask:
     """A parked frame whose task waits for an answer that the store alone cannot judge: whether a handler is due, or how
     the nested execution `child` ("": none) stands."""
@@ -273,6 +294,7 @@ class Description:
     error: str | None = None
     cause: str | None = None
     length: int = 0
+    dead_letters: int = 0  # frames of it that are put aside, while it runs
 
     @property
     def billed_ms(self) -> int | None:

@@ -30,7 +30,7 @@ _SHARED = ("common", "runs", "apply", "deliver", "repair")
 VERBS = (
     "open", "create", "commit", "items", "claim", "claim_frame", "extend", "release", "signal", "heartbeat", "take",
     "open_frames", "put_machine", "advance", "update_run", "rights", "task_state",
-    "sweep", "sweep_turn", "requeue", "nested", "report",
+    "sweep", "sweep_turn", "requeue", "nested", "report", "bury", "revive",
 )  # fmt: skip
 """The verbs; each is a file in ``lua/``, the body of its function."""
 

@@ -15,7 +15,7 @@ from typing import Final
 __all__ = ["Loss", "Serials"]
 
 _FORGOTTEN: Final = 1800.0
-"""Seconds after the last of them in which a shard keeps a worker's count for certain (an hour, see `lua/repair.lua`)."""
+"""Seconds after the last call in which a shard is sure to keep a worker's count (an hour, `lua/repair.lua`)."""
 
 
 @dataclass(slots=True)

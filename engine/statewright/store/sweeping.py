@@ -13,7 +13,7 @@ from statewright.store import codec, keys
 from statewright.store.codec import Incoming
 from statewright.store.connection import Connection
 from statewright.store.mapruns import MapRuns
-from statewright.store.records import Incident, OpenTask
+from statewright.store.records import Claimed, DeadLetter, Incident, OpenTask
 from statewright.store.replies import ServerError, refusal
 from statewright.store.scripts import Argument
 
@@ -21,6 +21,8 @@ __all__ = ["Sweeping"]
 
 _KEYS_AT_ONCE: Final = 200
 _MEMBERS_AT_ONCE: Final = 200
+_REASON: Final = 2000
+"""Characters of the reason that a dead letter is given."""
 _NAME: Final = re.compile(rb"sw:\{(\d+)\}:([a-z]+)(?::(.*))?", re.DOTALL)
 _ZSETS: Final = frozenset((b"l", b"t", b"a", b"e", b"dl"))
 """Sorted sets whose members are looked at one by one, by the kind of their key; `q` is one if it has a name."""
@@ -125,6 +127,31 @@ class Sweeping(MapRuns):
             for what, count in zip(counts[::2], counts[1::2], strict=True):
                 counted[what.decode()] += int(count)
         return dict(counted)
+
+    async def bury(self, claimed: Claimed, owner: str, reason: str) -> bool:
+        """See `Store.bury`."""
+        arguments: list[Argument] = [claimed.execution, claimed.frame.id, self._time(), owner, claimed.deliveries]
+        return bool(await self._scripts.run("bury", self._key(claimed.execution), [*arguments, reason[:_REASON]]))
+
+    async def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """See `Store.dead_letters`."""
+        queues = [keys.prefix(shard) + "dl" for shard in range(self.shards)]
+        found = await self._all([("ZRANGE", queue, 0, -1, "WITHSCORES") for queue in queues])
+        since = {name.decode(): int(at) for part in found for name, at in zip(part[::2], part[1::2], strict=True)}
+        places = [name.split(":", 1) for name in since]
+        texts = await self._all([("HGET", self._key(execution, "f", frame), "dl") for execution, frame in places])
+        described = await self._describe([execution for execution, _ in places])
+        letters = []
+        for (execution, frame), at, text, about in zip(places, since.values(), texts, described, strict=True):
+            if text is not None and about is not None:
+                deliveries, _, reason = text.decode().partition(",")
+                letters.append(DeadLetter(execution, about.execution.arn, frame, at, int(deliveries), reason))
+        return tuple(sorted(letters, key=lambda letter: letter.since))
+
+    async def revive(self, letter: DeadLetter) -> bool:
+        """See `Store.revive`."""
+        arguments: list[Argument] = [letter.execution, self._time(), letter.frame_id]
+        return bool(await self._scripts.run("revive", self._key(letter.execution), arguments))
 
     def distrust(self) -> None:
         """See `Store.distrust`."""

@@ -18,6 +18,7 @@ from statewright.store.records import (
     Commit,
     Committed,
     Created,
+    DeadLetter,
     Description,
     HistoryPage,
     Incident,
@@ -203,6 +204,18 @@ class Store(Protocol):
     async def nested(self, child: str) -> tuple[str | None, str, bool]:
         """A nested execution: its status (None: it does not exist), its link, and whether its end is still to be
         told."""
+
+    async def bury(self, claimed: Claimed, owner: str, reason: str) -> bool:
+        """Put a frame aside that its owner cannot get on with, as a dead letter; False if it is another's by now.
+
+        Timers, signals and stop wake it all the same: it is delivered then, and no dead letter until it is buried
+        again."""
+
+    async def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """All dead letters, oldest first."""
+
+    async def revive(self, letter: DeadLetter) -> bool:
+        """Make the frame of a dead letter ready, as if it had never been tried; False if it is none any more."""
 
     def distrust(self) -> None:
         """Forget all that was remembered of the store because it never changes: it was rolled back."""

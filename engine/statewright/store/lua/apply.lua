@@ -7,10 +7,11 @@ local function drop_frames(exec, frames, now)
   while #frames > 0 do
     local frame = table.remove(frames)
     local key, member = frame_key(exec, frame), exec .. ':' .. frame
-    local f = call('HMGET', key, 'tm', 'fk', 'aq', 'ep', 'mr', 'jb')
+    local f = call('HMGET', key, 'tm', 'fk', 'aq', 'ep', 'mr', 'jb', 'dl')
     disarm(exec, frame, f[1])
     for epoch in string.gmatch(f[5] or '', '(%d+),') do close_run(exec, frame, epoch, 'ABORTED', now) end
     if f[6] and f[6] ~= '' then notice('C' .. f[6]) end
+    if f[7] then unbury(exec, frame) end
     for epoch in string.gmatch(f[2] or '', '(%d+),') do drop_fork(exec, frame, epoch, frames) end
     if f[3] and f[3] ~= '' then call('ZREM', P .. 'a:' .. f[3], member .. ':' .. f[4]) end
     dequeue(exec, frame)

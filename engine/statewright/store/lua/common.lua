@@ -88,6 +88,14 @@ end
 -- Counts what a worker is told is done (see store/serials.py).
 local function witness(owner) return call('HINCRBY', P .. 'w', owner, 1) end
 
+-- A dead letter is a frame that is put aside; `dl` of the frame says why.  Answers whether it was one.
+local function unbury(exec, frame)
+  if call('HDEL', frame_key(exec, frame), 'dl') == 0 then return false end
+  call('ZREM', P .. 'dl', exec .. ':' .. frame)
+  call('HINCRBY', P .. 'x:' .. exec, 'dn', -1)
+  return true
+end
+
 -- Timers of a frame are listed in its field `tm`, each as "<epoch>:<kind>@<due>," (a heartbeat puts its off).
 local function unlisted(timers, epoch, kind)
   return string.sub((string.gsub(',' .. timers, ',' .. epoch .. ':' .. kind .. '@%d+,', ',')), 2)

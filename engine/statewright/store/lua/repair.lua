@@ -152,9 +152,14 @@ local function header_there(exec) return call('EXISTS', P .. 'x:' .. exec) == 1 
 local function fork_there(exec, frame, epoch)
   return frame_there(exec, frame) or call('EXISTS', run_key(exec, frame, epoch)) == 1
 end
-for _, kind in ipairs({'h', 'p', 'k'}) do examine[kind] = forget_without(header_there, kind) end
-for _, kind in ipairs({'j', 'r', 'i', 'o'}) do examine[kind] = forget_without(fork_there, kind) end
+examine.h = forget_without(header_there, 'h')
+examine.p = forget_without(header_there, 'p')
+examine.k = forget_without(header_there, 'k')
 examine.b = forget_without(frame_there, 'b')
+examine.j = forget_without(fork_there, 'j')
+examine.r = forget_without(fork_there, 'r')
+examine.i = forget_without(fork_there, 'i')
+examine.o = forget_without(fork_there, 'o')
 
 -- Members of sorted sets: whether one should be there.  (It may be gone since the caller has read it.)
 local belongs = {}
