@@ -238,6 +238,10 @@ class Keyspace:
         value = self._get(key, List) or []
         return list(value[span(start, stop, len(value))])
 
+    def lindex(self, key: bytes, place: bytes) -> bytes | None:
+        found = self.lrange(key, place, place)
+        return found[0] if found else None
+
     def ltrim(self, key: bytes, start: bytes, stop: bytes) -> Status:
         value = self._get(key, List)
         if value is not None:

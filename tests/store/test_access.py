@@ -132,6 +132,7 @@ async def everything(url: str) -> None:
         await store.map_run_counts("E1", "", 1)
         await store.notices(0, 10)
         await store.settle(0, "x", again=True)
+        await store.sweep([name async for names in store.keys_of(None) for name in names])
     finally:
         await store.close()
 

@@ -34,7 +34,6 @@ _TURN: Final = 2.0
 _REST: Final = 300.0
 """Seconds between the end of one time around and the next."""
 
-
 _JUMP: Final = 60_000
 """ms by which a server's clock may be off what it should show by ours; more is reported."""
 
@@ -55,6 +54,7 @@ class Sweeper:
     def __init__(self, session: Session, notices: Notices) -> None:
         self._session = session
         self._notices = notices
+        self.refusal: StatewrightError | None = None
         self._urgent: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._sweeping: asyncio.Task[None] | None = None
@@ -66,8 +66,20 @@ class Sweeper:
             await asyncio.sleep(_TURN)
             try:
                 await self._look(await self._session.store.next_keys(_TURN, _REST))
+            except StatewrightError as error:
+                if error.code == "StoreReplaced":
+                    self._leave(error)
+                    return
+                _log.warning("sweep interrupted: %s", error)
             except Exception as error:  # whatever it is, the next turn comes
                 _log.warning("sweep interrupted: %s", error)
+
+    def _leave(self, error: StatewrightError) -> None:
+        """This is not the store that was opened: nothing may be written to it."""
+        _log.error("%s", error)
+        self.refusal = error
+        self._session.stopping = True
+        self._session.wake.set()
 
     async def sweep(self, shard: int | None = None) -> int:
         """Go through all keys of a shard (None: of all) now; how many repairs that took.
@@ -134,6 +146,11 @@ class Sweeper:
 
     async def _sweep_urgently(self) -> None:
         """The shards that were rolled back first, then all: a task may wait in one for what another has lost."""
+        try:
+            await self._session.store.next_keys(_TURN, _REST)  # is it the same store at all?
+        except StatewrightError as error:
+            if error.code == "StoreReplaced":
+                self._leave(error)
         repairs, times = 0, 2
         while (self._urgent or times) and not self._session.stopping:
             shard = next(iter(self._urgent), None)

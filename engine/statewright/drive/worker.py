@@ -139,6 +139,8 @@ class Worker:
             with self._doorbell.listen(session.wake):
                 while not session.stopping:
                     await self._look_and_wait()
+            if self.sweeper.refusal is not None:
+                raise self.sweeper.refusal
         except asyncio.CancelledError:
             if not session.stopping:
                 raise

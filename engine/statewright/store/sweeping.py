@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
+from statewright.errors import StatewrightError
 from statewright.store import codec, keys
 from statewright.store.codec import Incoming
 from statewright.store.connection import Connection
@@ -17,7 +18,9 @@ from statewright.store.records import Claimed, DeadLetter, Incident, OpenTask
 from statewright.store.replies import ServerError, refusal
 from statewright.store.scripts import Argument
 
-__all__ = ["Sweeping"]
+__all__ = ["ANOTHER_STORE", "Sweeping"]
+
+ANOTHER_STORE: Final = "the server now holds another store, or was emptied: stopping here"
 
 _KEYS_AT_ONCE: Final = 200
 _MEMBERS_AT_ONCE: Final = 200
@@ -48,7 +51,9 @@ class Sweeping(MapRuns):
     async def next_keys(self, now_and_then: float, rest: float) -> list[bytes]:
         """See `Store.next_keys`."""
         times: list[Argument] = [self._time(), round(now_and_then * 1000), round(rest * 1000)]
-        turn = await self._scripts.run("sweep_turn", keys.SWEEP, [*times, "", ""])
+        store_id, turn = await self._scripts.run("sweep_turn", keys.SWEEP, [*times, "", ""])
+        if store_id is None or store_id.decode() != self.store_id:
+            raise StatewrightError("StoreReplaced", ANOTHER_STORE)
         if turn is None:
             return []
         number, _, cursor = turn.partition(b":")

@@ -186,7 +186,9 @@ class Store(Protocol):
 
     async def next_keys(self, now_and_then: float, rest: float) -> list[bytes]:
         """The next names of keys that all workers together go through, if that was done last at least `now_and_then`
-        seconds ago, or `rest` seconds ago for the last time around."""
+        seconds ago, or `rest` seconds ago for the last time around.
+
+        Raises StatewrightError ``StoreReplaced`` if the server holds another store by now, or none (F21)."""
 
     async def sweep(self, names: Sequence[bytes]) -> tuple[int, list[OpenTask]]:
         """Look at keys and what refers to them, and put right what no script leaves so (F19): how many repairs that

@@ -40,12 +40,13 @@ end
 
 -- Appends events.  An event follows the frame's last one that is not a side event, unless it says otherwise; its
 -- first argument is 's' for a side event, then the event id it follows and '@' with the time it happened, if given.
+-- No event is earlier than the `latest` before it.
 -- Answers the ids of the last event and of the last one that is not a side event.
-local function append(exec, at, count, base, prev, now)
+local function append(exec, at, count, base, prev, now, latest)
   local last, main, records = prev, prev, {}
   for i = 1, count do
     local side, follows, time = match(ARGV[at], '^(s?)(%d*)@?(%d*)$')
-    time = time ~= '' and math.min(tonumber(time), now) or now
+    time = math.max(latest, time ~= '' and math.min(tonumber(time), now) or now)
     records[#records + 1] = format('%d,%d,', follows ~= '' and follows or main, time) .. ARGV[at + 1]
     last, at = base + i, at + 2
     if side == '' then main = last end
@@ -189,7 +190,12 @@ end
 local function apply(at, exec, frame, now, base, old, commit, holder)
   local body, phase, epoch, place = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
   local none, last, main = {}
-  last, main, at = append(exec, at + 5, tonumber(ARGV[at + 4]), base, old.prev, now)
+  -- The server's clock may have been set back since the last event: the execution stays where it was, and if that is
+  -- not by much, so do the timers that are armed now.
+  local tail = base > 0 and call('LINDEX', P .. 'h:' .. exec, -1) or ''
+  local latest = tonumber(match(tail, '^%d+,(%d+),') or 0)
+  if latest > now and latest - now <= 60000 then now = latest end
+  last, main, at = append(exec, at + 5, tonumber(ARGV[at + 4]), base, old.prev, now, latest)
   local commands = read_commands(at)
   local forks = old.fk or ''
   if commands.drop or commands.close then

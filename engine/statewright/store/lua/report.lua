@@ -1,5 +1,6 @@
 -- report: something about the store that people have to know.  KEYS[1]: the list of such; ARGV: now, kind, shard, since, what.
 -- Of what all workers notice at about the same time one entry is kept.  Answers 1 if this is it.
+if call('HEXISTS', P .. 'meta', 'id') == 0 then return 0 end
 local now, what = clock(ARGV[1]), ARGV[2] .. ',' .. ARGV[3]
 for _, entry in ipairs(call('LRANGE', KEYS[1], -20, -1)) do
   local at, known = match(entry, '^(%d+),(%a+,%d+),')
