@@ -9,6 +9,7 @@ import pytest
 
 import statewright.drive.runner
 from statewright import AsyncEngine
+from statewright.model import Continue, TaskAnswer
 from statewright.step import step
 from tests.drive.conftest import Site, idle_worker, one_task
 from tests.drive.test_worker import chain, deploy
@@ -22,7 +23,7 @@ class Bug:
         monkeypatch.setattr(statewright.drive.runner, "step", self.step)
 
     def step(self, program: Any, execution: Any, frame: Any, event: Any, *rest: Any) -> Any:
-        if frame.state == self.state and type(event).__name__ == "Continue":
+        if frame.state == self.state and isinstance(event, Continue | TaskAnswer):
             raise ZeroDivisionError("a bug of the engine")
         return step(program, execution, frame, event, *rest)
 
