@@ -125,12 +125,6 @@ MUTANTS = (
         "",
         where=("spread", ROLL_BACK),
     ),
-    Mutant(
-        "a commit follows whatever came before it",
-        "if ARGV[13] ~= '' and ARGV[13] ~= f[2] then return stale end",
-        "",
-        where=("express", ROLL_BACK),
-    ),
     Mutant("a sweep wakes what waits", "if mail(exec, frame) or not f.ph or", "if true or", where=("wait", "sweep")),
     Mutant("the end of a child execution is not counted", "  call('HINCRBY', key, 'running', -1)\n", ""),
     Mutant("a parent is not told of the end", "    notice('E' .. exec)\n", ""),
