@@ -25,6 +25,7 @@ from statewright_cli.commands import (
     operations,
     retention,
     run,
+    upkeep,
     verify,
     worker,
 )
@@ -76,7 +77,9 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Settings)
 
 
-for _module in (run, executions, mapruns, worker, metrics, callbacks, definitions, operations, retention, verify):
+for _module in (
+    run, executions, mapruns, worker, metrics, callbacks, definitions, operations, retention, upkeep, verify,
+):  # fmt: skip
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -45,6 +45,7 @@ def execution_row(description: Description) -> Row:
         "successorArn": description.successor,
         "error": description.error,
         "cause": description.cause,
+        **({"deadLetters": description.dead_letters} if description.dead_letters else {}),
         "input": execution.input.value,
         "output": None if description.output is None else json.loads(description.output),
     }

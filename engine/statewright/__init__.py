@@ -24,10 +24,12 @@ __all__ = [
     "ActivityTask",
     "AsyncEngine",
     "Collected",
+    "DeadLetter",
     "DefinitionError",
     "Description",
     "Engine",
     "Finding",
+    "Incident",
     "InvalidDefinitionError",
     "Limits",
     "MachineRecord",
@@ -53,7 +55,7 @@ _HOME = {
     "drive": ("Collected", "VirtualClock"),
     "errors": ("DefinitionError", "StatesError", "StatewrightError"),
     "model": ("Limits",),
-    "store.records": ("Description", "MachineRecord", "Verified"),
+    "store.records": ("DeadLetter", "Description", "Incident", "MachineRecord", "Verified"),
     "tasks": ("TaskCancelled", "TaskContext", "TaskError", "load_functions", "task"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -54,7 +54,7 @@ async def test_runs_at_the_same_time_do_not_take_each_others_worker_away(site: S
         assert (await engine.run("fast", 2, timeout=10)).output == "2"
 
 
-async def test_an_unreadable_frame_ends_its_execution_and_no_other(
+async def test_an_unreadable_frame_is_a_dead_letter_and_no_other_is(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with site.engine({"work": lambda given: given}) as engine:
@@ -71,8 +71,9 @@ async def test_an_unreadable_frame_ends_its_execution_and_no_other(
             async with idle_worker(engine) as worker:
                 await worker.run_until_idle()
         assert {(await engine.describe(s.arn)).status for s in good} == {"SUCCEEDED"}
-        failed = await engine.describe(bad.arn)
-        assert (failed.status, failed.error) == ("FAILED", "States.Runtime")
+        (letter,) = await engine.dead_letters()
+        assert letter.execution_arn == bad.arn
+        assert letter.reason.startswith("it cannot be read")
 
 
 async def test_a_slow_store_still_extends_leases(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

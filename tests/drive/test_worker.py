@@ -191,10 +191,10 @@ async def test_a_poisonous_execution_does_not_hurt_the_others(
             async with idle_worker(engine) as worker:
                 await worker.run_until_idle()
         assert {(await engine.describe(s.arn)).status for s in good} == {"SUCCEEDED"}
-        failed = await engine.describe(bad.arn)
-        history = await engine.history(bad.arn)
-    assert (failed.status, failed.error, tries) == ("FAILED", "States.Runtime", 5)
-    assert [event["type"] for event in history] == ["ExecutionStarted", "ExecutionFailed"]
+        kept = await engine.describe(bad.arn)
+        (letter,) = await engine.dead_letters()
+    assert (kept.status, kept.dead_letters, tries) == ("RUNNING", 1, 5)
+    assert (letter.execution_arn, letter.deliveries, letter.reason) == (bad.arn, 5, "a bug of the engine")
 
 
 async def test_a_drained_worker_ends_what_runs_and_leaves_the_rest_to_others(site: Site) -> None:

@@ -70,7 +70,10 @@ def _left_over(run: Run) -> Iterator[str]:
 
 
 def _repairs(run: Run) -> Iterator[str]:
-    """A sweep finds nothing to put right, unless the store has lost something."""
+    """A sweep finds nothing to put right, and nobody thinks that the store has lost something, unless it has."""
+    for entry in run.world.server.space.keys.get(b"sw:{meta}:incidents", []):
+        if b",rollback," in entry and not run.rolled_back:
+            yield f"noticed, though nothing was lost: {entry.decode()}"
     for key, counts in run.world.server.space.keys.items():
         if key.endswith(b"}:s") and not run.rolled_back:
             yield f"repaired, though nothing was lost: {dict(counts)}"

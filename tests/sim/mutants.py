@@ -128,6 +128,7 @@ MUTANTS = (
         "",
         where=("spread", ROLL_BACK),
     ),
+    Mutant("a sweep wakes what waits", "if mail(exec, frame) or not f.ph or", "if true or", where=("wait", "sweep")),
     Mutant("the end of a child execution is not counted", "  call('HINCRBY', key, 'running', -1)\n", ""),
     Mutant("a parent is not told of the end", "    notice('E' .. exec)\n", ""),
     Mutant("the end leaves frames behind", "  drop_frames(exec, {''}, now, known)\n  if child then", "  if child then"),

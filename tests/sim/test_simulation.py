@@ -13,7 +13,7 @@ import pytest
 import statewright
 from tests.sim.checker import violations
 from tests.sim.mutants import MUTANTS, Mutant, hunt
-from tests.sim.plan import FAULTS, ROLL_BACK, Plan, plan_of
+from tests.sim.plan import FAULTS, ROLL_BACK, ROLL_BACK_A_SHARD, Plan, plan_of
 from tests.sim.reference import trails
 from tests.sim.run import Run
 from tests.sim.search import enumerate_faults, try_plans, try_seeds
@@ -92,15 +92,23 @@ def test_a_seed_is_the_same_schedule_in_another_process() -> None:
     assert outputs[0].decode().endswith("all is well\n")
 
 
-@pytest.mark.xfail(strict=True, reason="workers do not notice yet that a store was rolled back (F8)")
 def test_roll_back() -> None:
-    found = try_seeds(range(3000), roll_back=True, enough=1)
+    found = try_seeds(range(2 * SEEDS), roll_back=True)
+    print(found)
     assert not found.wrong, told(found.wrong)
 
 
-def test_most_roll_backs_are_survived() -> None:
-    found = try_plans(enumerate_faults(["saga", "loop", "map"], kinds=[ROLL_BACK]))
+def test_every_roll_back() -> None:
+    names = ["saga", "loop", "map", "spread", "nested", "express"]
+    found = try_plans(enumerate_faults(names, kinds=[ROLL_BACK, ROLL_BACK_A_SHARD]))
     assert not found.wrong, told(found.wrong)
+
+
+def test_a_roll_back_is_noticed() -> None:
+    saga = next(workload for workload in WORKLOADS if workload.name == "saga")
+    runs = [Run(Plan(seed, ((saga, 0),), faults=((50, ROLL_BACK),))).carry_out() for seed in range(30)]
+    noticed = [run for run in runs if b"sw:{meta}:incidents" in run.world.server.space.keys]
+    assert len(noticed) > len(runs) / 3
 
 
 def test_what_an_execution_orders_is_known_by_its_place() -> None:

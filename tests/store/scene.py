@@ -148,9 +148,13 @@ class Scene:
         return [(id_, previous, kind) for id_, previous, _, kind, _ in page.events]
 
     async def keys(self) -> set[str]:
-        """What the server holds, but for the store's own records."""
+        """What the server holds, but for the store's own records and counts."""
         found = await administer(self.store, "KEYS", "*")
-        return {key.decode().partition("}:")[2] for key in chain(*found) if not key.startswith(b"sw:{meta}")}
+        return {
+            key.decode().partition("}:")[2]
+            for key in chain(*found)
+            if not key.startswith(b"sw:{meta}") and not key.endswith(b"}:w")
+        }
 
 
 async def administer(store: RedisStore, *command: str | bytes) -> list[Any]:

@@ -135,6 +135,7 @@ async def everything(url: str) -> None:
         await store.settle(0, "x")
         await store.announce(Presence("w", (), 0, 1), 1000)
         await store.measure()
+        await store.sweep([name async for names in store.keys_of(None) for name in names])
     finally:
         await store.close()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -227,3 +228,13 @@ async def test_the_end_leaves_header_history_and_indexes(stores: Stores) -> None
     assert description.stopped_at == description.execution.started_at + 7
     assert (description.length, description.execution.input.text) == (3, '{"in":1}')
     assert (await scene.commit(revision=9)).outcome == "STALE"
+
+
+async def test_a_commit_behind_a_refused_one_is_refused_though_its_revision_fits(stores: Stores) -> None:
+    """The frame was claimed again while a commit of the same owner was on its way."""
+    scene = Scene(await stores.open())
+    await scene.create()
+    assert (await scene.commit(keep_ms=LEASE, commit_id="sent before")).outcome == "OK"
+    behind = replace(scene.order(keep_ms=LEASE), follows="refused")
+    assert (await scene.store.commit(behind)).outcome == "STALE"
+    assert (await scene.store.commit(replace(behind, follows="sent before"))).outcome == "OK"

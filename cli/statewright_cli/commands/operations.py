@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from statewright_cli import output
 from statewright_cli.session import Settings, asynchronous, connect, settings_options
+from statewright_cli.show import moment
+
+if TYPE_CHECKING:
+    from statewright import DeadLetter, Incident
 
 __all__ = ["COMMANDS"]
 
@@ -22,7 +26,7 @@ class Finding:
 
     name: str
     value: str
-    verdict: str  # ok | unsafe | unknown | hint
+    verdict: str  # ok | unsafe | unknown | hint | noticed
     advice: str | None = None
 
 
@@ -46,7 +50,9 @@ async def doctor(settings: Settings) -> int:
     try:
         async with connect(settings) as engine:
             health = await engine.health()
-        findings = list(examine(health))
+            incidents = await engine.incidents()
+            letters = await engine.dead_letters()
+        findings = [*examine(health), *_past(incidents, letters)]
     except StatewrightError as error:
         if error.code != "StoreRefused":
             raise
@@ -80,6 +86,23 @@ def examine(health: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(f"{place}server", f"{node.get('server')} {node.get('version')}", "ok")
         for setting in node["settings"]:
             yield Finding(place + setting["name"], setting["value"], setting["verdict"], setting["advice"])
+
+
+def _past(incidents: Sequence[Incident], letters: Sequence[DeadLetter]) -> Iterator[Finding]:
+    """What has happened to the store: none of it makes it unsafe now."""
+    for incident in incidents:
+        since = f", all was well {moment(incident.since)}" if incident.since else ""
+        value = f"{moment(incident.at)}, shard {incident.shard}{since}: {incident.evidence}"
+        yield Finding(incident.kind, value, "noticed", _ADVICE.get(incident.kind))
+    if letters:
+        yield Finding("dead letters", str(len(letters)), "noticed", "see `statewright dead-letters`")
+
+
+_ADVICE = {
+    "rollback": "what it had acknowledged after that may be lost; executions went on from what is left, their tasks "
+    "under the same idempotency keys",
+    "clock": "timers go by the servers' clocks: see to it that these are synchronized",
+}
 
 
 @click.group(no_args_is_help=True)

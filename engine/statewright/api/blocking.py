@@ -105,6 +105,10 @@ class Engine:
     map_runs = _blocking(AsyncEngine.map_runs)
     map_run = _blocking(AsyncEngine.map_run)
     update_map_run = _blocking(AsyncEngine.update_map_run)
+    sweep = _blocking(AsyncEngine.sweep)
+    incidents = _blocking(AsyncEngine.incidents)
+    dead_letters = _blocking(AsyncEngine.dead_letters)
+    revive = _blocking(AsyncEngine.revive)
 
     def collect(self, retention: timedelta | None = None, *, dry_run: bool = False) -> Collected:
         """See `AsyncEngine.collect`; tells when all is done.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from statewright.api.mapruns import MapRuns
 from statewright.api.metrics import Monitoring
 from statewright.api.tasks import Tasks
+from statewright.api.upkeep import Upkeep
 from statewright.api.verify import Verification
 
 __all__ = ["AsyncEngine"]
 
 
-class AsyncEngine(Verification, MapRuns, Tasks, Monitoring):
+class AsyncEngine(Verification, Upkeep, MapRuns, Tasks, Monitoring):
     """Durable state machines on a store.
 
     Arguments:

@@ -30,8 +30,9 @@ class Claiming:
         notices: told where there are some.
         room: how many frames more the worker would hold.
         take: takes on a frame.
+        hear: is told of every answer: the shard, the claim and when (s, monotonic) it was asked for.
 
-    Example: ``await Claiming(session, (), notices, room, take).run()``
+    Example: ``await Claiming(session, (), notices, room, take, hear).run()``
     """
 
     def __init__(
@@ -41,12 +42,14 @@ class Claiming:
         notices: Notices,
         room: Callable[[], int],
         take: Callable[[Claimed], None],
+        hear: Callable[[int, Claim, float], None],
     ) -> None:
         self._session = session
         self._notices = notices
         self._machines = tuple(machines)
         self._room = room
         self._take = take
+        self._hear = hear
         self._asked = 0
         self._looks: set[asyncio.Task[None]] = set()
         self._outage = Outage()
@@ -103,12 +106,14 @@ class Claiming:
     async def _look(self, shard: int, patience: int, limit: int) -> bool:
         """Look at one shard; whether that brought anything."""
         session = self._session
+        asked_at = session.monotonic()
         try:
             claim = await session.store.claim(
                 shard, session.owner, session.lease_ms, limit, self._machines, patience=patience
             )
         finally:
             self._asked -= limit
+        self._hear(shard, claim, asked_at)
         self._taken(claim, shard)
         session.lookout.looked(shard, patience, claim.now, claim.next_due)
         return bool(claim.frames)

@@ -41,6 +41,10 @@ class Programs:
         """An execution has ended: nobody will ask for it again."""
         self._executions.forget(execution)
 
+    def forget_all(self) -> None:
+        """The store was rolled back: an execution may be started again, and differently."""
+        self._executions.clear()
+
     def learn(self, hash_: str, type_: str, program: Program) -> None:
         """Remember a definition that was just compiled here."""
         self._programs.put(f"{type_}:{hash_}", program)

@@ -78,7 +78,8 @@ class Runner:
         self.renewed = claimed.asked_at
         self.task: asyncio.Task[None] | None = None
         self.successor: Claimed | None = None
-        self.failed = False
+        self.failure = ""
+        self.progressed = False
         self._base = claimed.base
         self._mail = Mailbox(claimed.inbox)
         self._sign = partial(session.tokens.sign, claimed.execution)
@@ -120,7 +121,7 @@ class Runner:
             self._interrupt()
 
     async def run(self) -> None:
-        """Go as far as it goes.  Never raises; `failed` says that the engine itself could not go on."""
+        """Go as far as it goes.  Never raises; `failure` says why the engine itself could not go on."""
         try:
             if self.claimed.flaw is not None:
                 raise ValueError(f"it cannot be read: {self.claimed.flaw}")
@@ -136,16 +137,11 @@ class Runner:
             if not self._lost:
                 raise
         except Exception as error:
-            self.failed = not (isinstance(error, StatewrightError) and error.code in TROUBLE)
-            _log.log(
-                logging.ERROR if self.failed else logging.WARNING,
-                "frame %r of execution %s dropped (delivery %d): %s",
-                self.frame.id,
-                self.execution_id,
-                self.claimed.deliveries,
-                error,
-                exc_info=self.failed,
-            )
+            trouble = isinstance(error, StatewrightError) and error.code in TROUBLE
+            self.failure = "" if trouble else str(error) or repr(error)
+            level = logging.WARNING if trouble else logging.ERROR
+            where = (self.frame.id, self.execution_id, self.claimed.deliveries)
+            _log.log(level, "frame %r of %s dropped (delivery %d): %s", *where, error, exc_info=not trouble)
         finally:
             for sent in self._window:
                 if sent.reply is not None:
@@ -385,7 +381,9 @@ class Runner:
         """What follows from a commit's reply."""
         session = self.session
         if committed.outcome not in ("OK", "DUP"):
+            session.refused(sent.commit, committed)
             raise _LostError
+        self.progressed = True
         if committed.now:
             session.clock.observe(committed.now)
         if sent.commit.keep_ms > 0:

@@ -16,6 +16,7 @@ from statewright.drive.programs import Programs
 from statewright.items import Objects
 from statewright.model import EndExecution, Execution, Finish, Fork, Frame, Limits, StartTimer, Step
 from statewright.states.distributed import Feeding
+from statewright.store.records import Commit, Committed
 from statewright.store.verbs import Store
 from statewright.tasks import Registry, Tokens
 
@@ -43,6 +44,7 @@ class Session:
         objects: where distributed Maps read items from and write results to.
         abandon: stop working on frames (execution id, frame ids), because a step has ended them.
         ended: the same for all frames of an execution.
+        refused: a commit was, to whose revision all had been acknowledged.
         feed: starts child executions of a map run (see `Feeder.feed`).
         entropy: seed of every step.
         stopping: the worker drains: finish what runs, begin nothing.
@@ -63,6 +65,7 @@ class Session:
     lookout: Lookout
     abandon: Callable[[str, Iterable[str]], None]
     ended: Callable[[str], None]
+    refused: Callable[[Commit, Committed], None] = field(init=False)
     feed: Callable[[Execution, Frame, Callable[[], Feeding], Callable[[], bool]], Awaitable[bool]] = field(init=False)
     entropy: Callable[[], str] = _entropy
     monotonic: Callable[[], float] = time.monotonic

@@ -1,4 +1,4 @@
-"""The reconciliation sweep: what a store has lost, by a roll-back, an operator or a bug, is seen and put right (F19).
+"""The reconciliation sweep: what a store has lost, by a roll-back, an operator or a bug, is noticed and put right.
 
 All keys are gone through slowly in the background, by all workers together; at once where the store has been rolled
 back, or when somebody asks for it.  What concerns one shard is put right by a script (``lua/repair.lua``); what is
@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Coroutine, Iterable
+from dataclasses import replace
+from typing import Any, Final
 
+from statewright.drive.clock import VirtualClock
 from statewright.drive.nested import start_nested
 from statewright.drive.notices import Notices
 from statewright.drive.perform import runs_handler
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
-from statewright.store.records import OpenTask, Signal
+from statewright.lang.timestamps import iso_time
+from statewright.store.records import Claim, Commit, Committed, OpenTask, Signal
+from statewright.store.serials import Loss
 from statewright.tasks import TaskError
 
 __all__ = ["Sweeper"]
@@ -29,6 +33,12 @@ _TURN: Final = 2.0
 
 _REST: Final = 300.0
 """Seconds between the end of one time around and the next."""
+
+_JUMP: Final = 60_000
+"""ms by which a server's clock may be off what it should show by ours; more is reported."""
+
+_PROMPT: Final = 5.0
+"""Seconds within which an answer tells what time it is."""
 
 
 class Sweeper:
@@ -44,7 +54,11 @@ class Sweeper:
     def __init__(self, session: Session, notices: Notices) -> None:
         self._session = session
         self._notices = notices
-        self._urgent: dict[int, asyncio.Task[None]] = {}
+        self.refusal: StatewrightError | None = None
+        self._urgent: set[int] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._sweeping: asyncio.Task[None] | None = None
+        self._times: dict[int, tuple[float, int]] = {}  # by shard: when it was last asked, and what time it was
 
     async def keep(self) -> None:
         """Take turns with all other workers in going through the keys, for ever."""
@@ -52,8 +66,20 @@ class Sweeper:
             await asyncio.sleep(_TURN)
             try:
                 await self._look(await self._session.store.next_keys(_TURN, _REST))
+            except StatewrightError as error:
+                if error.code == "StoreReplaced":
+                    self._leave(error)
+                    return
+                _log.warning("sweep interrupted: %s", error)
             except Exception as error:  # whatever it is, the next turn comes
                 _log.warning("sweep interrupted: %s", error)
+
+    def _leave(self, error: StatewrightError) -> None:
+        """This is not the store that was opened: nothing may be written to it."""
+        _log.error("%s", error)
+        self.refusal = error
+        self._session.stopping = True
+        self._session.lookout.wake.set()
 
     async def sweep(self, shard: int | None = None) -> int:
         """Go through all keys of a shard (None: of all) now; how many repairs that took.
@@ -64,28 +90,85 @@ class Sweeper:
             repairs += await self._look(names)
         return repairs
 
-    def urge(self, shard: int) -> None:
-        """Sweep a shard now, in the background, as it has been rolled back."""
+    def noticed(self, shard: int, loss: Loss) -> None:
+        """A shard has lost something that it had acknowledged: say so, and sweep it now, in the background."""
+        session = self._session
+        session.store.distrust()
+        session.programs.forget_all()
         if shard not in self._urgent:
-            task = self._urgent[shard] = self._session.clock.spawn(self._sweep_urgently(shard))
-            task.add_done_callback(lambda _: self._urgent.pop(shard))
+            since = f" since {iso_time(loss.since)}" if loss.since else ""
+            text = f"shard {shard} of the store was rolled back{since}: {loss.evidence}; going on from what is left"
+            _log.error("%s", StatewrightError("StoreRolledBack", text))
+            self._report("rollback", shard, loss.since, loss.evidence)
+            self._urgent.add(shard)
+            if self._sweeping is None or self._sweeping.done():
+                self._sweeping = self._spawn(self._sweep_urgently())
 
-    async def _sweep_urgently(self, shard: int) -> None:
-        while not self._session.stopping:
+    def refused(self, commit: Commit, answer: Committed) -> None:
+        """Look at what a refused commit, to whose revision all had been acknowledged, tells about the store."""
+        shard, what = self._session.store.shard_of(commit.execution), f"execution {commit.execution}"
+        if answer.outcome != "STALE":
+            return
+        if 0 <= answer.base < commit.revision:
+            known = f"revision {commit.revision} of frame '{commit.frame_id}'"
+            self.noticed(shard, Loss(0, f"{known} of {what} was acknowledged, and it is at revision {answer.base}"))
+        # (A child execution of a map run may go as it ends.)
+        elif answer.base == -2 and "." not in commit.execution:
+            self.noticed(shard, Loss(0, f"{what} was acknowledged, and is not there"))
+
+    def hear(self, shard: int, claim: Claim, asked_at: float) -> None:
+        """Look at what a claim, sent at `asked_at`, tells about the store."""
+        if claim.loss is not None:
+            self.noticed(shard, claim.loss)
+        at, known = self._session.monotonic(), self._times.get(shard)
+        if at - asked_at > _PROMPT or isinstance(self._session.clock, VirtualClock):
+            return
+        self._times[shard] = (at, claim.now)
+        if known is not None and abs(off := claim.now - known[1] - round((at - known[0]) * 1000)) > _JUMP:
+            text = f"the clock of the server jumped by {off / 1000:+.0f} s"
+            _log.error("%s", StatewrightError("ClockJump", f"shard {shard}: {text}; timers go by it all the same"))
+            self._report("clock", shard, known[1], text)
+
+    def _report(self, kind: str, shard: int, since: int, evidence: str) -> None:
+        async def report() -> None:
             try:
-                repairs = await self.sweep(shard)
-                # A task and what it waits for may be in two shards: what this one has lost may be missed in others.
-                repairs += await self.sweep() if repairs == 0 or self._session.store.shards > 1 else 0
+                await self._session.store.report(kind, shard, since, evidence)
             except StatewrightError as error:
-                _log.warning("shard %d not swept yet: %s", shard, error)
+                _log.warning("incident of shard %d not recorded: %s", shard, error)
+
+        self._spawn(report())
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._session.clock.spawn(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def _sweep_urgently(self) -> None:
+        """The shards that were rolled back first, then all: a task may wait in one for what another has lost."""
+        try:
+            await self._session.store.next_keys(_TURN, _REST)  # is it the same store at all?
+        except StatewrightError as error:
+            if error.code == "StoreReplaced":
+                self._leave(error)
+        repairs, times = 0, 2
+        while (self._urgent or times) and not self._session.stopping:
+            shard = next(iter(self._urgent), None)
+            try:
+                repairs += await self.sweep(shard)
+            except StatewrightError as error:
+                _log.warning("not swept yet: %s", error)
                 await asyncio.sleep(1)
-            else:
-                _log.warning("shard %d was swept after it was rolled back: %d repairs", shard, repairs)
-                return
+                continue
+            if shard is not None:
+                self._urgent.discard(shard)
+            elif times := times - 1:  # once more when those have let go who do not know of it yet
+                await asyncio.sleep(self._session.lease_ms / 500)
+        _log.warning("all shards were swept after a roll-back: %d repairs", repairs)
 
     async def stop(self) -> None:
         """Stop sweeping; whatever is left is found by another worker."""
-        tasks = list(self._urgent.values())
+        tasks = [*self._tasks]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -126,7 +209,5 @@ class Sweeper:
         try:
             await start_nested(session, execution, frame, frame.task)
         except TaskError as error:
-            failed = Signal(
-                "answer", frame.epoch, error=error.error, cause=error.cause, failed=True, worker=session.owner
-            )
-            await session.store.signal(task.execution, frame.id, failed)
+            failed = Signal("answer", frame.epoch, error=error.error, cause=error.cause, failed=True)
+            await session.store.signal(task.execution, frame.id, replace(failed, worker=session.owner))

@@ -30,18 +30,15 @@ from statewright.errors import StatewrightError
 from statewright.items import Objects
 from statewright.model import (
     Continue,
-    EndExecution,
     Execution,
     Fork,
-    Frame,
-    HistoryEvent,
     Limits,
     Phase,
     StartTimer,
     Step,
 )
 from statewright.step import Program, begin, step
-from statewright.store.records import Claimed, Commit, Created, Lease, Presence
+from statewright.store.records import Claimed, Created, Lease, Presence
 from statewright.store.verbs import Store
 from statewright.tasks import Registry, Tokens
 
@@ -54,6 +51,9 @@ _DELIVERIES = 5
 
 _HANDLER_DELIVERIES = 50
 """The same where a handler is to be run: it may be long, and its workers may have been killed for other reasons."""
+
+_UNKNOWN = "its workers ended while they were at it; see their logs"
+"""Why a frame is given up of which nobody has said why it cannot be got on with."""
 
 _FRAMES_PER_HANDLER = 4
 """Frames held for each handler that may run: those that wait for a slot, and those between handlers."""
@@ -121,9 +121,12 @@ class Worker:
         self._notices = Notices(self.session)
         self.sweeper = Sweeper(self.session, self._notices)
         self._machines = tuple(sorted(machines))
-        self._claiming = Claiming(self.session, self._machines, self._notices, self._free, self._take)
+        self._claiming = Claiming(
+            self.session, self._machines, self._notices, self._free, self._take, self.sweeper.hear
+        )
         self._attendance = Attendance(self.session, self._presence)
         self._archive_seconds = archive_seconds
+        self.session.refused = self.sweeper.refused
         self._doorbell = doorbell or Doorbell(store)
         self._room = concurrency * _FRAMES_PER_HANDLER
         self._reserve = self._room // 8
@@ -155,6 +158,8 @@ class Worker:
                         keepers.append(spawn(keep_house(session, self._archive_seconds)))
                     self._attendance.begin()
                     await self._claiming.run()
+            if self.sweeper.refusal is not None:
+                raise self.sweeper.refusal
         except asyncio.CancelledError:
             if not session.stopping:
                 raise
@@ -300,10 +305,19 @@ class Worker:
         runner = Runner(self.session, claimed)
         self._runners.setdefault(claimed.execution, {})[claimed.frame.id] = runner
         self._held += 1
-        bearable = _DELIVERIES if claimed.frame.phase is not Phase.TASK else _HANDLER_DELIVERIES
-        work = runner.run() if claimed.deliveries <= bearable else self._give_up(claimed)
-        runner.task = self.session.clock.spawn(work)
+        runner.task = self.session.clock.spawn(self._drive(runner))
         runner.task.add_done_callback(lambda task: self._ended(runner, task))
+
+    async def _drive(self, runner: Runner) -> None:
+        """Run it, unless that was tried too often; what has happened to it since is a reason to try again."""
+        claimed = runner.claimed
+        bearable = _DELIVERIES if claimed.frame.phase is not Phase.TASK else _HANDLER_DELIVERIES
+        hopeless = claimed.deliveries > bearable * (2 if claimed.inbox else 1)
+        if not hopeless or claimed.flaw is not None:
+            await runner.run()
+        reason = runner.failure or (_UNKNOWN if hopeless else "")
+        if reason and claimed.deliveries >= bearable and not runner.progressed:
+            await self._bury(claimed, reason)
 
     def _ended(self, runner: Runner, task: asyncio.Task[None]) -> None:
         runners = self._runners[runner.execution_id]
@@ -318,27 +332,19 @@ class Worker:
         if self._held == self._room - self._reserve - 1:
             self.session.lookout.wake.set()
 
-    async def _give_up(self, claimed: Claimed) -> None:
-        """End an execution that the engine cannot go on with: FAILED, States.Runtime."""
-        session = self.session
-        root = claimed
-        if claimed.frame.id != "":
-            found = await session.store.claim_frame(claimed.execution, "", session.owner, session.lease_ms)
-            if found is None:
-                return
-            root = found
-        cause = f"The engine could not go on after {claimed.deliveries - 1} attempts; see the log of its workers."
-        details = {"error": "States.Runtime", "cause": cause}
-        ending = Step(
-            Frame("", "", "", root.frame.state, root.frame.input, phase=Phase.DONE),
-            (HistoryEvent("ExecutionFailed", details),),
-            (EndExecution("FAILED", error="States.Runtime", cause=cause),),
-        )
-        commit = Commit(root.execution, "", root.revision, session.commit_id(), session.owner, ending)
+    async def _bury(self, claimed: Claimed, reason: str) -> None:
+        """Put a frame aside that the engine cannot get on with: nothing is lost, and somebody can look at it."""
         try:
-            await session.store.commit(commit)
+            if await self.session.store.bury(claimed, self.session.owner, reason):
+                _log.error(
+                    "frame %r of %s is a dead letter after %d deliveries, see `statewright dead-letters`: %s",
+                    claimed.frame.id,
+                    claimed.execution,
+                    claimed.deliveries,
+                    reason,
+                )
         except StatewrightError as error:
-            _log.warning("execution %s not given up yet: %s", claimed.execution, error)
+            _log.warning("frame of execution %s not put aside yet: %s", claimed.execution, error)
 
     # -- virtual time -------------------------------------------------------------------------------------------------
     async def run_until_idle(self, until: int | None = None) -> None:

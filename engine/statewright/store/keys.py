@@ -7,6 +7,7 @@
     sw:{meta}:sweep                    hash: how far the workers have come in going through all keys
     sw:{meta}:workers, :said           zset of workers (until when they count as there); hash: what each says of itself
     sw:{meta}:old                      zset of definitions a state machine had before (until when)
+    sw:{meta}:incidents                list: roll-backs and jumps of the clock that were noticed
     sw:{7}:x:<exec>                    header hash: execution, status, result
     sw:{7}:h:<exec>                    history list; the id of an event is its place
     sw:{7}:p:<exec>                    hash of the payloads of 2 KiB and more: text by SHA-256; as long as the execution
@@ -26,6 +27,8 @@
     sw:{7}:q:<machine>                 zset of ready frames (since), by state machine
     sw:{7}:q                           set of the state machines that have ready frames
     sw:{7}:s                           hash: how often a sweep has put something right, by what it was
+    sw:{7}:w                           hash: how much each worker was told is done (see serials.py)
+    sw:{7}:dl                          zset of dead letters (since): frames that are put aside
     sw:{7}:a:<activity>                zset of waiting activity tasks (since)
     sw:{7}:a                           set of the activities that had waiting tasks
     sw:{7}:-                           never there (see `guard`)
@@ -59,6 +62,7 @@ MACHINES = "sw:{meta}:machines"
 SWEEP = "sw:{meta}:sweep"
 WORKERS = "sw:{meta}:workers"
 OLD = "sw:{meta}:old"
+INCIDENTS = "sw:{meta}:incidents"
 BELL = "sw:bell"
 """Channel: something became ready in the shard named by the message; if that is empty, a worker has gone."""
 END = "sw:end"

@@ -11,6 +11,7 @@ from statewright.store.reading import Reading
 from statewright.store.recent import IDLE, Recent
 from statewright.store.records import ChildEnd, MapRunCounts, TaskState
 from statewright.store.scripts import Argument
+from statewright.store.serials import Serials
 
 __all__ = ["MapRuns"]
 
@@ -29,6 +30,7 @@ class MapRuns(Reading):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self._runs: Recent[tuple[str, str, int], MapRun] = Recent(_CACHED, idle=IDLE)
+        self._serials = Serials()
 
     async def map_run(self, execution: str, frame_id: str, epoch: int) -> MapRun | None:
         """See `Store.map_run`."""
@@ -111,6 +113,8 @@ class MapRuns(Reading):
         outcome, running, window = await self._scripts.run(
             "advance", self._key(execution), [*arguments, int(done), int(idle)]
         )
+        if idle and outcome == b"OK":
+            self._serials.add(self.shard_of(execution), owner)
         return (running, window) if outcome == b"OK" else None
 
     async def update_map_run(self, execution: str, frame_id: str, epoch: int, changes: dict[str, float]) -> bool:

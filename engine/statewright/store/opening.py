@@ -23,6 +23,7 @@ from statewright.store.replies import ServerError
 from statewright.store.rights import check_rights
 from statewright.store.scripts import NAME, Argument, Scripts, Server
 from statewright.store.sentinel import Failover, Sentinels
+from statewright.store.sweeping import ANOTHER_STORE
 
 __all__ = ["open_store"]
 
@@ -141,7 +142,7 @@ class _Identity:
         if isinstance(answers[-1], ServerError):
             raise answers[-1]
         if self.expected is not None and answers[-1] != self.expected:
-            raise StatewrightError("StoreRefused", "the server now holds another store, or was emptied: stopping here")
+            raise StatewrightError("StoreRefused", ANOTHER_STORE)
 
 
 def _check_server(info: dict[str, Any], where: Address | None, durability: Durability) -> None:

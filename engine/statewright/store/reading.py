@@ -19,7 +19,7 @@ from statewright.store.scripts import Argument, Scripts
 
 __all__ = ["Reading"]
 
-_HEADER = ("head", "st", "t0", "t1", "output", "error", "cause", "nx")
+_HEADER = ("head", "st", "t0", "t1", "output", "error", "cause", "nx", "dn")
 _STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 T = TypeVar("T")
@@ -153,7 +153,7 @@ class Reading:
         return [archive.fields.get(name.encode(), small[name]) for name in _HEADER], len(archive.records)
 
     def _description(self, execution: str, header: list[Any], length: int, resolve: Resolve) -> Description | None:
-        head, status, started, stopped, output, error, cause, successor = header
+        head, status, started, stopped, output, error, cause, successor, dead = header
         if head is None:
             return None
         return Description(
@@ -165,6 +165,7 @@ class Reading:
             codec.optional(cause),
             length,
             successor.decode() if successor else None,
+            int(dead or 0) if status == b"RUNNING" else 0,
         )
 
     async def history(self, execution: str, start: int, count: int, *, reverse: bool = False) -> HistoryPage:

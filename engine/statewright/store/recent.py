@@ -60,6 +60,11 @@ class Recent(Generic[K, V]):
         ):
             self._heavy -= self._values.popitem(last=False)[1][1]
 
+    def clear(self) -> None:
+        """Remember nothing."""
+        self._values.clear()
+        self._heavy = 0
+
     def forget(self, key: K) -> None:
         """Remember it no longer."""
         found = self._values.pop(key, None)

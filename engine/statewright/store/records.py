@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from statewright.audit import Finding
 from statewright.model import Execution, Frame, Step, TaskOrder, TimerKind
+from statewright.store.serials import Loss
 
 __all__ = [
     "KEEP",
@@ -18,9 +19,11 @@ __all__ = [
     "Commit",
     "Committed",
     "Created",
+    "DeadLetter",
     "Description",
     "Ended",
     "HistoryPage",
+    "Incident",
     "Lease",
     "MachineRecord",
     "MapRunCounts",
@@ -85,7 +88,8 @@ class Committed(Struct, frozen=True):
     Arguments:
         outcome: OK; DUP (this very commit had been applied); STALE (another revision or owner, a closed join, an ended
             execution: drop the frame); BASE (pinned, and the history has `base` events: step again).
-        base: history length before this commit's events (OK, DUP), or now (BASE).
+        base: history length before this commit's events (OK, DUP), or now (BASE).  STALE: the frame's revision, -1 if
+            there is no such frame, -2 if there is no such execution.
         now: ms, server time of the commit.
         inbox: entries left in the frame's inbox after it (OK): more to do.
     """
@@ -142,12 +146,13 @@ class Claimed(Struct, frozen=True):
 @dataclass(frozen=True, slots=True)
 class Claim:
     """Answer of `claim`: the frames, server time, when the shard next has something due (None: nothing known), and how
-    many notices wait there."""
+    many notices wait there; `loss`: the shard has forgotten something that it had acknowledged."""
 
     frames: tuple[Claimed, ...]
     now: int
     next_due: int | None
     notices: int = 0
+    loss: Loss | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +197,45 @@ class TaskOffer:
     frame_id: str
     epoch: int
     order: TaskOrder
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something about the store that people have to know.
+
+    Arguments:
+        kind: ``rollback`` (a shard has lost what it had acknowledged) or ``clock`` (a server's clock jumped).
+        at: ms, when it was noticed.
+        shard: which.
+        since: ms, when all was well for the last time; 0: not known.
+        evidence: what shows it, in words.
+    """
+
+    kind: str
+    at: int
+    shard: int
+    since: int
+    evidence: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """A frame that is put aside as the engine could not get on with it.
+
+    Arguments:
+        execution, execution_arn: whose frame it is; it runs, and other frames of it go on.
+        frame_id: "" for the execution itself, else a branch of it.
+        since: ms.
+        deliveries: how often it was tried without a commit.
+        reason: what the last attempt ended with, as far as that is known.
+    """
+
+    execution: str
+    execution_arn: str
+    frame_id: str
+    since: int
+    deliveries: int
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +314,7 @@ class Description:
     cause: str | None = None
     length: int = 0
     successor: str | None = None
+    dead_letters: int = 0  # frames of it that are put aside, while it runs
 
     @property
     def billed_ms(self) -> int | None:

@@ -119,6 +119,8 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
         outcome, *numbers = await self._scripts.run(verb, self._key(execution.id), arguments)
         if outcome == b"OK":
             self._remember(execution.id, out)
+            if owner:
+                self._serials.add(self.shard_of(execution.id), owner)
         return Created(outcome.decode(), *numbers)
 
     async def commit(self, commit: Commit) -> Committed:
@@ -175,6 +177,8 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
             applied.set_result(outcome in (b"OK", b"DUP"))
             if self._last_commit.get(frame) is applied:
                 del self._last_commit[frame]
+        if commit.keep_ms == 0 and outcome in (b"OK", b"DUP"):
+            self._serials.add(self.shard_of(commit.execution), commit.owner)
         return Committed(outcome.decode(), base, now, inbox)
 
     def _stored_of(self, execution: str, out: Outgoing) -> list[str]:
@@ -203,8 +207,12 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
         """See `Store.claim`."""
         asked_at = time.monotonic()
         arguments: list[Argument] = [self._time(), owner, lease_ms, limit, patience, *machines]
-        now, due, notices, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
-        return Claim(tuple(await self._claimed(rows, asked_at)), now, due, notices)
+        known = self._serials.known(shard, owner)
+        now, due, notices, found, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
+        loss = self._serials.judge(shard, owner, known, found, now)
+        if rows:
+            self._serials.add(shard, owner)
+        return Claim(tuple(await self._claimed(rows, asked_at)), now, due, notices, loss)
 
     async def claim_frame(self, execution: str, frame_id: str, owner: str, lease_ms: int) -> Claimed | None:
         """See `Store.claim_frame`."""
@@ -350,6 +358,11 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
 
     async def _order(self, execution: str, body: bytes) -> TaskOrder | None:
         return await self._decoded(lambda incoming: codec.decode_frame("", body, incoming.of(execution)).task)
+
+    def distrust(self) -> None:
+        """See `Store.distrust`."""
+        super().distrust()
+        self._forks.clear()
 
     async def watch_bell(self) -> frozenset[int] | None:
         """See `Store.watch_bell`."""

@@ -9,18 +9,23 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
+from statewright.errors import StatewrightError
 from statewright.store import codec, keys
 from statewright.store.codec import Incoming
 from statewright.store.connection import Connection
 from statewright.store.mapruns import MapRuns
-from statewright.store.records import OpenTask
+from statewright.store.records import Claimed, DeadLetter, Incident, OpenTask
 from statewright.store.replies import ServerError, refusal
 from statewright.store.scripts import Argument
 
-__all__ = ["Sweeping"]
+__all__ = ["ANOTHER_STORE", "Sweeping"]
+
+ANOTHER_STORE: Final = "the server now holds another store, or was emptied: stopping here"
 
 _KEYS_AT_ONCE: Final = 200
 _MEMBERS_AT_ONCE: Final = 200
+_REASON: Final = 2000
+"""Characters of the reason that a dead letter is given."""
 _NAME: Final = re.compile(rb"sw:\{(\d+)\}:([a-z]+)(?::(.*))?", re.DOTALL)
 _ZSETS: Final = frozenset((b"l", b"t", b"a", b"e", b"dl"))
 """Sorted sets whose members are looked at one by one, by the kind of their key; `q` is one if it has a name."""
@@ -46,7 +51,9 @@ class Sweeping(MapRuns):
     async def next_keys(self, now_and_then: float, rest: float) -> list[bytes]:
         """See `Store.next_keys`."""
         times: list[Argument] = [self._time(), round(now_and_then * 1000), round(rest * 1000)]
-        turn = await self._scripts.run("sweep_turn", keys.SWEEP, [*times, "", ""])
+        store_id, turn = await self._scripts.run("sweep_turn", keys.SWEEP, [*times, "", ""])
+        if store_id is None or store_id.decode() != self.store_id:
+            raise StatewrightError("StoreReplaced", ANOTHER_STORE)
         if turn is None:
             return []
         number, _, cursor = turn.partition(b":")
@@ -69,7 +76,9 @@ class Sweeping(MapRuns):
             if parsed is None or int(parsed[1]) >= self.shards:
                 continue
             shard, kind, rest = int(parsed[1]), parsed[2], parsed[3]
-            if kind in _DEPTHS and rest is not None:
+            if kind == b"w":
+                by_shard[shard] += ["k", kind, "", "", ""]
+            elif kind in _DEPTHS and rest is not None:
                 depth = _DEPTHS[kind]
                 parts = rest.split(b":")
                 if len(parts) == depth:
@@ -123,6 +132,47 @@ class Sweeping(MapRuns):
             for what, count in zip(counts[::2], counts[1::2], strict=True):
                 counted[what.decode()] += int(count)
         return dict(counted)
+
+    async def bury(self, claimed: Claimed, owner: str, reason: str) -> bool:
+        """See `Store.bury`."""
+        arguments: list[Argument] = [claimed.execution, claimed.frame.id, self._time(), owner, claimed.deliveries]
+        return bool(await self._scripts.run("bury", self._key(claimed.execution), [*arguments, reason[:_REASON]]))
+
+    async def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """See `Store.dead_letters`."""
+        queues = [keys.prefix(shard) + "dl" for shard in range(self.shards)]
+        found = await self._all([("ZRANGE", queue, 0, -1, "WITHSCORES") for queue in queues])
+        since = {name.decode(): int(at) for part in found for name, at in zip(part[::2], part[1::2], strict=True)}
+        places = [name.split(":", 1) for name in since]
+        texts = await self._all([("HGET", self._key(execution, "f", frame), "dl") for execution, frame in places])
+        described = await self._describe([execution for execution, _ in places])
+        letters = []
+        for (execution, frame), at, text, about in zip(places, since.values(), texts, described, strict=True):
+            if text is not None and about is not None:
+                deliveries, _, reason = text.decode().partition(",")
+                letters.append(DeadLetter(execution, about.execution.arn, frame, at, int(deliveries), reason))
+        return tuple(sorted(letters, key=lambda letter: letter.since))
+
+    async def revive(self, letter: DeadLetter) -> bool:
+        """See `Store.revive`."""
+        arguments: list[Argument] = [letter.execution, self._time(), letter.frame_id]
+        return bool(await self._scripts.run("revive", self._key(letter.execution), arguments))
+
+    def distrust(self) -> None:
+        """See `Store.distrust`."""
+        self._runs.clear()
+        self._stored.clear()
+
+    async def report(self, kind: str, shard: int, since: int, evidence: str) -> bool:
+        """See `Store.report`."""
+        arguments: list[Argument] = [self._time(), kind, shard, since, evidence]
+        return bool(await self._scripts.run("report", keys.INCIDENTS, arguments))
+
+    async def incidents(self) -> tuple[Incident, ...]:
+        """See `Store.incidents`."""
+        entries = await self._scripts.call("LRANGE", keys.INCIDENTS, 0, -1)
+        found = [entry.decode().split(",", 4) for entry in entries]
+        return tuple(Incident(kind, int(at), int(shard), int(since), what) for at, kind, shard, since, what in found)
 
     async def nested(self, child: str) -> tuple[str | None, str, bool]:
         """See `Store.nested`."""

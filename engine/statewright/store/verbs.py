@@ -20,9 +20,11 @@ from statewright.store.records import (
     Commit,
     Committed,
     Created,
+    DeadLetter,
     Description,
     Ended,
     HistoryPage,
+    Incident,
     Lease,
     MachineRecord,
     MapRunCounts,
@@ -194,7 +196,9 @@ class Store(Protocol):
 
     async def next_keys(self, now_and_then: float, rest: float) -> list[bytes]:
         """The next names of keys that all workers together go through, if that was done last at least `now_and_then`
-        seconds ago, or `rest` seconds ago for the last time around."""
+        seconds ago, or `rest` seconds ago for the last time around.
+
+        Raises StatewrightError ``StoreReplaced`` if the server holds another store by now, or none (F21)."""
 
     async def sweep(self, names: Sequence[bytes]) -> tuple[int, list[OpenTask]]:
         """Look at keys and what refers to them, and put right what no script leaves so (F19): how many repairs that
@@ -243,6 +247,27 @@ class Store(Protocol):
     async def drop_definition(self, hash: str, before: int) -> bool:  # noqa: A002
         """Delete a definition replaced until `before` (ms), to which the caller knows no execution refers; False if a
         state machine has it (again)."""
+
+    async def bury(self, claimed: Claimed, owner: str, reason: str) -> bool:
+        """Put a frame aside that its owner cannot get on with, as a dead letter; False if it is another's by now.
+
+        Timers, signals and stop wake it all the same: it is delivered then, and no dead letter until it is buried
+        again."""
+
+    async def dead_letters(self) -> tuple[DeadLetter, ...]:
+        """All dead letters, oldest first."""
+
+    async def revive(self, letter: DeadLetter) -> bool:
+        """Make the frame of a dead letter ready, as if it had never been tried; False if it is none any more."""
+
+    def distrust(self) -> None:
+        """Forget all that was remembered of the store because it never changes: it was rolled back."""
+
+    async def report(self, kind: str, shard: int, since: int, evidence: str) -> bool:
+        """Record an `Incident`; False if another worker has just done so."""
+
+    async def incidents(self) -> tuple[Incident, ...]:
+        """The last 100 incidents, oldest first."""
 
     async def health(self) -> dict[str, Any]:
         """Versions, persistence and eviction settings, for `doctor`: {"server", "version", "appendonly",

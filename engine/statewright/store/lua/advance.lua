@@ -14,7 +14,10 @@ if r[2] == ARGV[6] and tonumber(r[3]) >= tonumber(ARGV[7]) then
 elseif r[2] ~= ARGV[7] then -- else it is the same call again
   return {'STALE', 0, 0}
 end
-if ARGV[11] == '1' then call('HSET', key, 'idle', 1) end
+if ARGV[11] == '1' then
+  call('HSET', key, 'idle', 1)
+  witness(owner)
+end
 judge_run(exec, frame, epoch, now)
 r = call('HMGET', key, 'running', 'window')
 return {'OK', tonumber(r[1]), tonumber(r[2])}

@@ -7,10 +7,11 @@ local function drop_frames(exec, frames, now, f)
   while #frames > 0 do
     local frame = table.remove(frames)
     local key, member = frame_key(exec, frame), exec .. ':' .. frame
-    f = f or call('HMGET', key, 'tm', 'fk', 'aq', 'ep', 'mr', 'jb')
+    f = f or call('HMGET', key, 'tm', 'fk', 'aq', 'ep', 'mr', 'jb', 'dl')
     disarm(exec, frame, f[1])
     for epoch in string.gmatch(f[5] or '', '(%d+),') do close_run(exec, frame, epoch, 'ABORTED', now) end
     if f[6] and f[6] ~= '' then notice('C' .. f[6]) end
+    if f[7] then unbury(exec, frame) end
     for epoch in string.gmatch(f[2] or '', '(%d+),') do drop_fork(exec, frame, epoch, frames) end
     if f[3] and f[3] ~= '' then call('ZREM', P .. 'a:' .. f[3], member .. ':' .. f[4]) end
     dequeue(exec, frame)
@@ -40,18 +41,20 @@ end
 
 -- Appends events.  An event follows the frame's last one that is not a side event, unless it says otherwise; its
 -- first argument is 's' for a side event, then the event id it follows and '@' with the time it happened, if given.
+-- `tail` is the record before it, '' if there is none: no event is earlier than that.
 -- Answers the ids of the last event and of the last one that is not a side event.
-local function append(exec, at, count, base, prev, now)
-  local key, last, main, records = P .. 'h:' .. exec, prev, prev, {}
+local function append(exec, at, count, base, prev, now, tail)
+  local latest, last, main, records = tonumber(match(tail, '^%d+,(%d+),') or 0), prev, prev, {}
   for i = 1, count do
     local side, follows, time = '', '', ''
     if ARGV[at] ~= '' then side, follows, time = match(ARGV[at], '^(s?)(%d*)@?(%d*)$') end
-    time = time ~= '' and math.min(tonumber(time), now) or now
+    time = math.max(latest, time ~= '' and math.min(tonumber(time), now) or now)
     records[#records + 1] = format('%d,%d,,', follows ~= '' and follows or main, time) .. ARGV[at + 1]
     last, at = base + i, at + 2
     if side == '' then main = last end
     if #records == 500 or i == count then
-      call('RPUSH', key, linked(exec, key, base + i - #records, records))
+      tail = linked(exec, tail, records)
+      call('RPUSH', P .. 'h:' .. exec, unpack(records))
       records = {}
     end
   end
@@ -200,7 +203,12 @@ end
 local function apply(at, exec, frame, now, base, old, commit, holder)
   local body, phase, epoch, place = ARGV[at], ARGV[at + 1], ARGV[at + 2], tonumber(ARGV[at + 3])
   local none, last, main = {}
-  last, main, at = append(exec, at + 5, tonumber(ARGV[at + 4]), base, old.prev, now)
+  -- The server's clock may have been set back since the last event: the execution stays where it was, and if that is
+  -- not by much, so do the timers that are armed now.
+  local tail = base > 0 and call('LINDEX', P .. 'h:' .. exec, -1) or ''
+  local latest = tonumber(match(tail, '^%d+,(%d+),') or 0)
+  if latest > now and latest - now <= 60000 then now = latest end
+  last, main, at = append(exec, at + 5, tonumber(ARGV[at + 4]), base, old.prev, now, tail)
   local commands = read_commands(at)
   local forks = old.fk or ''
   if commands.drop or commands.close then

@@ -1,7 +1,7 @@
 -- claim: lapsed leases and due timers to ready, then lease ready frames, those that wait longest first.
 -- ARGV: now, owner, lease ms, limit, patience ms (what has not waited for so long is left to others), state machines to
 -- serve (none: all).
--- Answers {now, next due or false, notices, frame...} (see deliver.lua).
+-- Answers {now, next due or false, notices, what the owner is known to have been told, frame...} (see deliver.lua).
 local now, owner, limit = clock(ARGV[1]), ARGV[2], tonumber(ARGV[4])
 local deadline, moved = now + tonumber(ARGV[3]), {}
 local since = now - tonumber(ARGV[5])
@@ -41,13 +41,15 @@ for _, machine in ipairs(machines) do
 end
 table.sort(waiting, function(a, b) return a.since < b.since or (a.since == b.since and a.place < b.place) end)
 
-local answer = {now, false, call('LLEN', P .. 'n')}
+local answer = {now, false, call('LLEN', P .. 'n'), 0}
 for i = 1, math.min(limit, #waiting) do
   local member = waiting[i].member
   local exec, frame = match(member, '^([^:]*):(.*)$')
   answer[#answer + 1] = deliver(exec, frame, owner, deadline)
   moved[member] = nil
 end
+
+answer[4] = #answer > 4 and witness(owner) or tonumber(call('HGET', P .. 'w', owner) or 0)
 
 -- When to look again: whatever comes first of what is left.
 local function due(zset)

@@ -1,18 +1,21 @@
 -- commit: one step of one frame, all or nothing.
 -- ARGV: exec, frame, revision, commit id, owner, now, base if pinned, consumed, keep ms, requeue, epoch of the fork whose
 -- items were sent ahead or '', number of their fields, id of the commit this one builds on or '', payloads, step...
--- Answers {outcome, base, now, entries left in the inbox}.
+-- Answers {outcome, base, now, entries left in the inbox}; STALE with the frame's revision for a base, -1 if there is
+-- none, -2 if there is no such execution.
 local exec, frame, revision, cid, owner = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local now, consumed, keep = clock(ARGV[6]), tonumber(ARGV[8]), number(ARGV[9])
 local key, inbox, member = frame_key(exec, frame), inbox_key(exec, frame), exec .. ':' .. frame
-local stale = {'STALE', 0, now, 0}
+local stale = {'STALE', -1, now, 0}
 
 local status = status_of(exec)
 local ended = status ~= 'RUNNING'
-if ended and (not status or frame ~= '') then return stale end
+if not status then return {'STALE', -2, now, 0} end
+if ended and frame ~= '' then return stale end
 local f = call('HMGET', ended and P .. 'x:' .. exec or key,
   'rev', 'cid', 'own', 'cr', 'cb', 'prev', 'tm', 'hb', 'aq', 'fk', 'del', 'ep', 'jb', 'mr')
 local rev = tonumber(f[1])
+stale[2] = rev or -1
 if not rev or f[3] ~= owner then return stale end
 -- Since its claim (at revision `cr`) this owner alone has committed: an older revision within that is a repetition.
 if revision < rev and revision >= tonumber(f[4]) and (revision < rev - 1 or f[2] == cid) then
@@ -33,6 +36,7 @@ local at = keep_payloads(exec, 14)
 if not at then return {'NEED', base, now, 0} end
 
 if consumed > 0 then call('LTRIM', inbox, consumed, -1) end
+if keep == 0 then witness(owner) end
 local old = {prev = tonumber(f[6]), tm = f[7], hb = f[8], aq = f[9], fk = f[10], del = f[11], ep = f[12],
   jb = f[13], mr = f[14]}
 if not apply(at, exec, frame, now, base, old, {'rev', rev + 1, 'cid', cid, 'cb', base}, {'own', owner, 'cr', f[4]}) then

@@ -57,12 +57,11 @@ local function keep_payloads(exec, at)
 end
 
 -- The last of the records that are appended together carries the chain: a digest of the one before it, and of all
--- records since (codec/integrity.py).
-local function linked(exec, key, base, records)
-  local before = base > 0 and match(call('LINDEX', key, -1), '^%d+,%d+,(%x+),') or exec
-  local link = string.sub(redis.sha1hex(before .. table.concat(records)), 1, 8)
-  records[#records] = string.gsub(records[#records], ',,', ',' .. link .. ',', 1)
-  return unpack(records)
+-- records since (codec/integrity.py).  `tail` is the record before them, '' if there is none; answers the new one.
+local function linked(exec, tail, records)
+  local link = redis.sha1hex((match(tail, '^%d+,%d+,(%x+),') or exec) .. table.concat(records))
+  records[#records] = string.gsub(records[#records], ',,', ',' .. string.sub(link, 1, 8) .. ',', 1)
+  return records[#records]
 end
 
 -- Whether the time of an open task, or of its execution, is over, though nobody may have reacted to that yet: the timer
@@ -118,6 +117,17 @@ local function ring() call('PUBLISH', 'sw:bell', match(P, '%d+')) end
 local function ready(exec, frame, now)
   enqueue(exec, frame, now)
   ring()
+end
+
+-- Counts what a worker is told is done (see store/serials.py).
+local function witness(owner) return call('HINCRBY', P .. 'w', owner, 1) end
+
+-- A dead letter is a frame that is put aside; `dl` of the frame says why.  Answers whether it was one.
+local function unbury(exec, frame)
+  if call('HDEL', frame_key(exec, frame), 'dl') == 0 then return false end
+  call('ZREM', P .. 'dl', exec .. ':' .. frame)
+  call('HINCRBY', P .. 'x:' .. exec, 'dn', -1)
+  return true
 end
 
 -- Timers of a frame are listed in its field `tm`, each as "<epoch>:<kind>@<due>," (a heartbeat puts its off).

@@ -23,6 +23,7 @@ end
 local at = keep_payloads(exec, 13)
 local phase, count = ARGV[at + 1], tonumber(ARGV[at + 4])
 call('HSET', x, 'head', ARGV[8], 'mn', machine, 'dg', digest, 'st', 'RUNNING', 't0', started, 'nonce', nonce, 'n0', count)
+if owner ~= '' then witness(owner) end
 if link ~= '' then call('HSET', x, 'up', link, 'ix', ARGV[11], 'ex', ARGV[12]) end
 for _, index in ipairs(indexes(machine, ARGV[11])) do call('ZADD', P .. 'e:' .. index .. ':RUNNING', started, exec) end
 local holder = {'own', owner, 'cr', 1}

@@ -3,11 +3,12 @@
 local function deliver(exec, frame, owner, deadline)
   local key, member = frame_key(exec, frame), exec .. ':' .. frame
   dequeue(exec, frame)
-  local f = call('HMGET', key, 'rev', 'prev', 'entered', 'body', 'del')
+  local f = call('HMGET', key, 'rev', 'prev', 'entered', 'body', 'del', 'dl')
   if not f[1] or not running(exec) or not lineage_open(exec, frame) then
     call('ZREM', LEASES, member)
     return nil
   end
+  if f[6] then unbury(exec, frame) end
   local deliveries, item = tonumber(f[5] or 0) + 1, {false, false}
   -- Ids of commits are unique to their owner: what was committed before the claim is not to be built on by chance.
   call('HSET', key, 'own', owner, 'cr', f[1], 'cid', '', 'del', deliveries)

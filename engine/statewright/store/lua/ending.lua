@@ -15,8 +15,7 @@ local function succeed(exec, machine, link, c, now)
   call('HSET', x, 'head', c.head, 'mn', machine, 'dg', '', 'st', 'RUNNING', 't0', c.started)
   if link and link ~= '' then call('HSET', x, 'up', link, 'ix', '', 'ex', 0) end
   for _, index in ipairs(indexes(machine)) do call('ZADD', P .. 'e:' .. index .. ':RUNNING', c.started, c.exec) end
-  local history = P .. 'h:' .. c.exec
-  call('RPUSH', history, linked(c.exec, history, 0, {format('0,%d,,', now) .. c.event}))
+  call('RPUSH', P .. 'h:' .. c.exec, linked(c.exec, '', {format('0,%d,,', now) .. c.event}))
   call('HSET', frame_key(c.exec, ''), 'body', c.body, 'ph', 'enter', 'ep', 0, 'prev', 1, 'rev', 1)
   if c.due ~= '' then call('ZADD', TIMERS, c.due, c.exec .. '::0:execution') end
   ready(c.exec, '', now)

@@ -123,6 +123,22 @@ function examine.u(exec, frame, epoch, now)
   if mail(exec, frame) then wake(exec, frame, now, 'map runs') end
 end
 
+-- What workers were told is done is forgotten when it has not changed for an hour.
+function examine.w(_, _, _, now)
+  local counts = {}
+  local found = call('HGETALL', P .. 'w')
+  for i = 1, #found, 2 do counts[found[i]] = found[i + 1] end
+  for owner, number in pairs(counts) do
+    local seen, at = match(counts['s:' .. owner] or '', '^(%d+)@(%d+)$')
+    if match(owner, '^s:') then -- see below
+    elseif seen ~= number then
+      call('HSET', P .. 'w', 's:' .. owner, format('%s@%d', number, now))
+    elseif now - tonumber(at) > 3600000 then
+      call('HDEL', P .. 'w', owner, 's:' .. owner)
+    end
+  end
+end
+
 local function forget_without(there, kind)
   return function(exec, frame, epoch)
     local parts = {kind, exec}
@@ -136,11 +152,14 @@ local function header_there(exec) return call('EXISTS', P .. 'x:' .. exec) == 1 
 local function fork_there(exec, frame, epoch)
   return frame_there(exec, frame) or call('EXISTS', run_key(exec, frame, epoch)) == 1
 end
-examine.h, examine.p = forget_without(header_there, 'h'), forget_without(header_there, 'p')
+examine.h = forget_without(header_there, 'h')
+examine.p = forget_without(header_there, 'p')
 examine.k = forget_without(header_there, 'k')
-examine.j, examine.r = forget_without(fork_there, 'j'), forget_without(fork_there, 'r')
-examine.i, examine.o = forget_without(fork_there, 'i'), forget_without(fork_there, 'o')
 examine.b = forget_without(frame_there, 'b')
+examine.j = forget_without(fork_there, 'j')
+examine.r = forget_without(fork_there, 'r')
+examine.i = forget_without(fork_there, 'i')
+examine.o = forget_without(fork_there, 'o')
 
 -- Members of sorted sets: whether one should be there.  (It may be gone since the caller has read it.)
 local belongs = {}
