@@ -35,11 +35,12 @@ class Power:
     Arguments:
         folder: where the shim is compiled and the program is written.
         binary: the server program; None: the one the engine would use.
+        settings: go before what the engine asks for, e.g. ``appendfsync="everysec"``.
 
     Example: ``monkeypatch.setenv("STATEWRIGHT_SERVER", str(Power(tmp_path).program))``
     """
 
-    def __init__(self, folder: Path, binary: str | None = None) -> None:
+    def __init__(self, folder: Path, binary: str | None = None, **settings: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         compiler = shutil.which("cc")
         if compiler is None:
@@ -49,7 +50,8 @@ class Power:
         subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", shim, source, "-ldl", "-lpthread"], check=True)
         self.program = folder / "server"
         words = ["env", f"LD_PRELOAD={shim}", str(binary or server_binary())]
-        self.program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+        last = shlex.join(word for name, value in settings.items() for word in (f"--{name}", value))
+        self.program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@" {last}\n')
         self.program.chmod(0o700)
 
     def cut(self, data_dir: Path, tail: Tail, chance: Random) -> int:
@@ -70,6 +72,7 @@ class Power:
         os.truncate(file, min(kept, written))
         if tail == "nul":
             os.truncate(file, written)
+            mend(file)  # what F7 asks of the engine itself, when it starts the server
         return max(0, written - kept)
 
 
@@ -84,12 +87,10 @@ def durable(file: Path) -> int:
     return int(marker.read_text()) if marker.exists() else 0
 
 
-def mend(data_dir: Path) -> None:
-    """Cut NUL bytes off the ends of the append-only files, as an operator does whose server refuses to load them."""
-    for file in files(data_dir):
-        with file.open("r+b") as opened:
-            content = opened.read()
-            opened.truncate(len(content.rstrip(b"\0")))
+def mend(file: Path) -> None:
+    """Cut NUL bytes off the end of an append-only file, as an operator does whose server refuses to load it."""
+    with file.open("r+b") as opened:
+        opened.truncate(len(opened.read().rstrip(b"\0")))
 
 
 def running(data_dir: Path) -> int:

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from statewright.store.embedded import start_embedded, stop_embedded
-from tests.chaos.power import Power, Tail, durable, files, mend
+from tests.chaos.power import Power, Tail, durable, files
 
 
 @pytest.fixture
@@ -32,8 +32,6 @@ def write_until_cut(power: Power, data_dir: Path, appendfsync: str, tail: Tail) 
                 batch.incr("n")
             acknowledged = batch.execute()[-1]
     power.cut(data_dir, tail, Random(1))
-    if tail == "nul":
-        mend(data_dir)
     url = asyncio.run(start_embedded(data_dir))
     try:
         with redis.Redis.from_url(url) as client:
