@@ -16,11 +16,11 @@ __all__ = ["main"]
 def main() -> int:
     """Run the command; 1 if anything went wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
-    parser.add_argument("--orders", type=int, default=Storm.orders)
-    parser.add_argument("--seconds", type=float, default=Storm.seconds)
-    parser.add_argument("--kills", type=int, default=Storm.kills)
-    parser.add_argument("--stops", type=int, default=Storm.stops)
-    parser.add_argument("--cuts", type=int, default=Storm.cuts)
+    parser.add_argument("--orders", type=int, default=Storm().orders)
+    parser.add_argument("--seconds", type=float, default=Storm().seconds)
+    parser.add_argument("--kills", type=int, default=Storm().kills)
+    parser.add_argument("--stops", type=int, default=Storm().stops)
+    parser.add_argument("--cuts", type=int, default=Storm().cuts)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     site = Path(tempfile.mkdtemp(prefix="chaos-"))

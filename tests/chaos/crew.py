@@ -40,7 +40,7 @@ class Crew:
         return process
 
     async def tend(self) -> None:
-        """Put another process into the place of each that has ended."""
+        """Put another process into the place of each that was killed; one that ended by itself is an error."""
         while True:
             for number, process in enumerate(self.processes):
                 if not process.is_alive():
@@ -50,10 +50,8 @@ class Crew:
 
     def _bury(self, process: BaseProcess) -> None:
         process.join()
-        if process.pid in self._expected:
-            self.lost["killed"] += 1
-        else:
-            self.lost["met its fate" if process.exitcode == -signal.SIGKILL else f"exit {process.exitcode}"] += 1
+        assert process.exitcode == -signal.SIGKILL, f"a worker ended by itself: {process.exitcode}"
+        self.lost["killed" if process.pid in self._expected else "met its fate"] += 1
         process.close()
 
     def kill(self, number: int) -> None:
@@ -79,4 +77,3 @@ class Crew:
         for process in self.processes:
             process.kill()
             process.join()
-            process.close()

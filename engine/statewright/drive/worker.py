@@ -45,11 +45,12 @@ __all__ = ["Worker"]
 
 _log = logging.getLogger("statewright")
 
-_DELIVERIES = 5
-"""A frame that was delivered so often without a commit is given up: it must not be tried for ever."""
+_FAILURES = 5
+"""A frame on which the engine fails is given up when it was delivered so often without a commit: it must not be tried
+for ever."""
 
-_HANDLER_DELIVERIES = 50
-"""The same where a handler is to be run: it may be long, and its workers may have been killed for other reasons."""
+_DEATHS = 50
+"""The same where nobody knows why: its workers may have been killed for other reasons, with all the frames they held."""
 
 _FRAMES_PER_HANDLER = 4
 """Frames held for each handler that may run: those that wait for a slot, and those between handlers."""
@@ -259,10 +260,17 @@ class Worker:
         runner = Runner(self.session, claimed)
         self._runners.setdefault(claimed.execution, {})[claimed.frame.id] = runner
         self._held += 1
-        bearable = _DELIVERIES if claimed.frame.phase is not Phase.TASK else _HANDLER_DELIVERIES
-        work = runner.run() if claimed.deliveries <= bearable else self._give_up(claimed)
-        runner.task = self.session.clock.spawn(work)
+        runner.task = self.session.clock.spawn(self._drive(runner, claimed))
         runner.task.add_done_callback(lambda task: self._ended(runner, task))
+
+    async def _drive(self, runner: Runner, claimed: Claimed) -> None:
+        """Take a frame as far as it goes, unless that was tried too often."""
+        if claimed.deliveries <= _DEATHS:
+            await runner.run()
+            stands_still = runner.failed and runner.revision == claimed.revision
+            if not stands_still or claimed.deliveries < _FAILURES:
+                return
+        await self._give_up(claimed)
 
     def _ended(self, runner: Runner, task: asyncio.Task[None]) -> None:
         runners = self._runners[runner.execution_id]
@@ -286,7 +294,7 @@ class Worker:
             if found is None:
                 return
             root = found
-        cause = f"The engine could not go on after {claimed.deliveries - 1} attempts; see the log of its workers."
+        cause = f"The engine could not go on in {claimed.deliveries} attempts; see the log of its workers."
         details = {"error": "States.Runtime", "cause": cause}
         ending = Step(
             Frame("", "", "", root.frame.state, root.frame.input, phase=Phase.DONE),

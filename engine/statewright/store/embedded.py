@@ -113,7 +113,7 @@ def _start(data_dir: Path) -> str:
     path = _socket_path(data_dir)
     if _ask(path, "PING") is None:
         with _locked(data_dir / "start.lock"):
-            if _ask(path, "PING") is None:
+            if not _comes_up(data_dir, path):
                 _launch(data_dir, path)
     return f"unix://{path}"
 
@@ -121,7 +121,7 @@ def _start(data_dir: Path) -> str:
 def _launch(data_dir: Path, path: str) -> None:
     """Start the server; the caller holds start.lock."""
     binary = server_binary()
-    with _locked(data_dir / "own.lock") as own:  # waits for a server that is just going down
+    with _locked(data_dir / "own.lock") as own:
         (data_dir / "v.sock").unlink(missing_ok=True)
         options = [word for name, value in _CONFIGURATION.items() for word in (f"--{name}", value)]
         started = subprocess.run(  # noqa: S603
@@ -136,13 +136,21 @@ def _launch(data_dir: Path, path: str) -> None:
         )
     if started.returncode != 0:
         raise StatewrightError("StoreBroken", f"{binary} does not start: {started.stdout}{started.stderr}".strip())
+    if not _comes_up(data_dir, path):
+        raise StatewrightError("StoreBroken", _why_it_ended(data_dir))
+
+
+def _comes_up(data_dir: Path, path: str) -> bool:
+    """Whether there is a server, once it answers or has gone: it may be on its way in either direction, and whoever
+    started it may have died meanwhile.  The caller holds start.lock."""
     until = time.monotonic() + _PATIENCE
     while _ask(path, "PING") is None:
         if not _held(data_dir / "own.lock"):
-            raise StatewrightError("StoreBroken", _why_it_ended(data_dir))
+            return False
         if time.monotonic() > until:
             raise StatewrightError("StoreBroken", f"the server of {data_dir} does not answer; see server.log there")
         time.sleep(0.005)
+    return True
 
 
 def _why_it_ended(data_dir: Path) -> str:
