@@ -252,7 +252,7 @@ async def _judge_histories(engine: AsyncEngine, findings: Findings, shapes: dict
                 findings.violations.append(f"{name} is not as an undisturbed one: {[e['type'] for e in events]}")
             asked, acknowledged = findings.started[number]
             began = events[0]["timestamp"].timestamp()
-            if not asked - 1 <= began <= acknowledged + 0.001:
+            if not asked - 0.1 <= began <= acknowledged + 0.001:
                 findings.violations.append(f"{name} began {began - asked:+.3f} s after it was asked for")
             for due, late in lateness(events, waits, intervals):
                 if late < -0.0005:

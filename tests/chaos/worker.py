@@ -40,24 +40,24 @@ class Perils:
 
     Arguments:
         site: directory of the whole storm.
-        server: the program of the private server.
+        server: the program of the private server; `survive` knows it.
         seed: of all chance.
         lease: seconds.
         crash, pause: share of the orders during which a worker dies, or stands still for 1.8 leases.
         stumble: how likely it dies at any other call to the store.
         lost: share of the writes to the server, and of those of its answers, during which a connection breaks.
-        mutant: a text in the server's scripts and what it is replaced by.
+        mutant: texts in the server's scripts, and what each is replaced by.
     """
 
     site: Path
-    server: str
+    server: str = ""
     seed: int = 1
     lease: float = 0.6
     crash: float = 0.02
     pause: float = 0.02
     stumble: float = 0.0001
     lost: float = 0.05
-    mutant: tuple[str, str] | None = None
+    mutant: tuple[tuple[str, str], ...] = ()
 
 
 class Fates:
@@ -150,13 +150,13 @@ def lost_replies(share: float, chance: Random) -> Iterator[None]:
 
 
 @contextmanager
-def mutated(mutant: tuple[str, str] | None) -> Iterator[None]:
+def mutated(mutant: tuple[tuple[str, str], ...]) -> Iterator[None]:
     """While the block runs this process gives servers scripts that are broken in a known way (a test of the test)."""
-    if mutant is None:
-        yield
-        return
-    assert mutant[0] in scripts.LIBRARY
-    with patch.object(scripts, "LIBRARY", scripts.LIBRARY.replace(*mutant)):
+    library = scripts.LIBRARY
+    for old, new in mutant:
+        assert old in library
+        library = library.replace(old, new)
+    with patch.object(scripts, "LIBRARY", library):
         yield
 
 
