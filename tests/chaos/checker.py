@@ -13,7 +13,9 @@ __all__ = ["Event", "flaws", "lateness", "shape"]
 Event: TypeAlias = dict[str, Any]
 
 _ENDS = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted")
-_BEGUN_BY = {f"{type_}State{end}": f"{type_}StateStarted" for type_ in ("Map", "Parallel") for end in ("Succeeded", "Exited")}
+_BEGUN_BY = {
+    f"{type_}State{end}": f"{type_}StateStarted" for type_ in ("Map", "Parallel") for end in ("Succeeded", "Exited")
+}
 _DIFFERENT = (
     (re.compile(r"order-\d{6}"), "ORDER"),
     (re.compile(r"KEY-[0-9a-f]{12}"), "KEY"),

@@ -48,6 +48,7 @@ class Filled:
         wrong: what is wrong with the histories of the others, in words.
         attempts: how often each idempotency key was tried.
         refused: starts that were refused, each of which was tried again.
+        flushed: how often functions that were there were removed.
         longest: seconds the longest start took.
     """
 
@@ -57,6 +58,7 @@ class Filled:
     wrong: list[str] = field(default_factory=list)
     attempts: Counter[str] = field(default_factory=Counter)
     refused: int = 0
+    flushed: int = 0
     longest: float = 0.0
 
     def assert_whole(self) -> None:

@@ -158,9 +158,7 @@ async def _answer_all(engine: AsyncEngine, tokens: Ledger, counts: Counter[str])
 class _Weather:
     """All that goes on at once during the storm."""
 
-    def __init__(
-        self, storm: Storm, perils: Perils, power: Power, engine: AsyncEngine, findings: Findings
-    ) -> None:
+    def __init__(self, storm: Storm, perils: Perils, power: Power, engine: AsyncEngine, findings: Findings) -> None:
         self._storm, self._perils, self._power = storm, perils, power
         self._engine, self._findings = engine, findings
         self._chance = Random(perils.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,8 @@ from tests.chaos.storm import Storm, survive
 from tests.chaos.worker import Perils
 from tests.store.servers import binary
 
-BREEZE = Storm(orders=600, seconds=12, kills=48, stops=4, cuts=4, patience=40, late=5.0, void_below=40)
-"""Enough to see each kind of mishap often.  How late timers are says most of the machine that runs all tests."""
+BREEZE = Storm(orders=600, seconds=12, kills=48, stops=4, cuts=4, patience=60, late=inf, void_below=40)
+"""Enough to see each kind of mishap often.  How late timers are says most of the machine here, so only the long form asks."""
 
 MUTANTS = {
     "no revision compare": ("if ended or rev ~= revision or not", "if ended or not"),
@@ -28,8 +29,8 @@ def test_orders_end_as_if_nothing_had_happened(kind: str, tmp_path: Path) -> Non
     assert not findings.violations, str(findings)
 
 
-def test_a_store_that_compares_neither_revision_nor_owner_is_found_out(tmp_path: Path) -> None:
-    """Both compare who commits: without one of them the other still refuses most of what comes too late."""
-    perils = Perils(tmp_path / "site", crash=0.1, pause=0.1, mutant=tuple(MUTANTS.values()))
+def test_a_store_that_compares_no_revisions_is_found_out(tmp_path: Path) -> None:
+    """Orders that ended, and not as they should: those that are only stuck would prove nothing."""
+    perils = Perils(tmp_path / "site", lost=0.1, mutant=(MUTANTS["no revision compare"],))
     findings = survive(BREEZE, perils, Power(tmp_path / "power"))
     assert any("is not as an undisturbed one" in violation for violation in findings.violations), str(findings)

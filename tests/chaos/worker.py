@@ -173,9 +173,7 @@ def work(perils: Perils) -> None:
     handlers = tasks(Ledger(perils.site / "effects"), Ledger(perils.site / "tokens"), reach)
 
     async def main() -> None:
-        engine = AsyncEngine(
-            data_dir=perils.site / "store", tasks=handlers, lease_seconds=perils.lease, concurrency=32
-        )
+        engine = AsyncEngine(data_dir=perils.site / "store", tasks=handlers, lease_seconds=perils.lease, concurrency=32)
         async with engine:
             endanger(engine.store, fates, outcomes)
             with lost_replies(perils.lost, Random(os.getpid())):
