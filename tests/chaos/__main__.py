@@ -1,4 +1,4 @@
-"""``python -m tests.chaos c1 … c5``: chaos as long as the reliability notes (section 5, C) ask for; all of it by default.
+"""``python -m tests.chaos c1 … c5``: chaos for as long as the reliability notes (5, C) ask; all of it by default.
 
 C1: orders under kills, stops, fates, lost replies and power cuts. C2: Sentinels. C3: a cluster. C4: C1 on Redis 7.0.
 C5: disk, memory, functions.

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, TypeAlias
 
 __all__ = ["Event", "flaws", "lateness", "shape"]
@@ -33,7 +34,7 @@ def flaws(events: list[Event]) -> Iterator[str]:
         previous, first = event["previousEventId"], event["id"] <= 2
         if not (previous < event["id"] and (previous > 0 or first)):
             yield f"event {event['id']} follows {previous}"
-    for one, next_ in zip(events, events[1:], strict=False):
+    for one, next_ in pairwise(events):
         if next_["timestamp"] < one["timestamp"]:
             yield f"event {next_['id']} is older than the one before"
     kinds = [event["type"] for event in events if event["type"].startswith("Execution")]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -14,8 +15,8 @@ from tests.chaos.filling import Filled, Shop
 
 __all__ = ["full_disk", "no_functions", "no_memory", "slow_disk"]
 
-# F19, to come with the sweep: members of queues, leases and timers are deleted at random while orders are filled, and each
-# order still ends within one sweep.  It needs nothing but a `disturb` of its own, as those below.
+# F19, to come with the sweep: members of queues, leases and timers are deleted at random while orders are filled, and
+# each order still ends within one sweep.  It needs nothing but a `disturb` of its own, as those below.
 
 
 @asynccontextmanager
@@ -72,7 +73,7 @@ async def no_functions(data_dir: Path, seconds: float) -> Filled:
             await asyncio.sleep(0.05)
 
     def _flush(server: redis.Redis) -> None:
-        shop.filled.flushed += len(server.function_list()) > 0  # type: ignore[arg-type]  it is not awaited
+        shop.filled.flushed += len(server.function_list()) > 0
         server.function_flush("SYNC")
 
     return await shop.fill(disturb, 60)
@@ -88,7 +89,7 @@ async def _tell(data_dir: Path, what: Callable[[redis.Redis], object]) -> None:
     await asyncio.to_thread(tell)
 
 
-SCENARIOS: dict[str, Callable[[Path, bool], Awaitable[Filled]]] = {
+SCENARIOS: dict[str, Callable[[Path, bool], Coroutine[Any, Any, Filled]]] = {
     "an fsync takes 300 ms": lambda data_dir, long: slow_disk(data_dir, 300, 20 if long else 2),
     "an fsync takes 3 s": lambda data_dir, long: slow_disk(data_dir, 3000, 30 if long else 4),
     "the disk is full": lambda data_dir, long: full_disk(data_dir, 15 if long else 1),

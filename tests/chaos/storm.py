@@ -1,6 +1,6 @@
 """Chaos C1: orders are filled while workers are killed and stopped, replies are lost and the power fails.
 
-First each kind of order is filled undisturbed; then the storm, to whose end every order has to have come as if nothing had
+First each kind of order is filled undisturbed; then comes the storm, and every order has to end as if nothing had
 happened: `Findings.violations` says what is wrong.
 """
 

@@ -35,7 +35,7 @@ def write_until_cut(power: Power, data_dir: Path, appendfsync: str, tail: Tail) 
     url = asyncio.run(start_embedded(data_dir))
     try:
         with redis.Redis.from_url(url) as client:
-            return acknowledged, int(client.get("n") or 0)  # type: ignore[arg-type]
+            return acknowledged, int(client.get("n") or 0)
     finally:
         asyncio.run(stop_embedded(data_dir))
 

@@ -1,4 +1,4 @@
-"""Chaos C1 and C4, as much of them as a run of all tests has time for: ``python -m tests.chaos c1`` is the whole of it."""
+"""Chaos C1 and C4, as much as a run of all tests has time for: ``python -m tests.chaos c1 c4`` is the whole."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.chaos.worker import Perils
 from tests.store.servers import binary
 
 BREEZE = Storm(orders=600, seconds=12, kills=48, stops=4, cuts=4, patience=60, late=inf, void_below=40)
-"""Enough to see each kind of mishap often.  How late timers are says most of the machine here, so only the long form asks."""
+"""Enough to see each kind of mishap often.  How late timers are says most of the machine: the long form asks."""
 
 MUTANTS = {
     "no revision compare": ("if ended or rev ~= revision or not", "if ended or not"),

@@ -1,4 +1,4 @@
-"""Chaos C2 and C3: primaries die under Sentinels, slots of a cluster move and its primaries die while orders are filled."""
+"""Chaos C2 and C3: orders are filled while primaries die under Sentinels, or slots of a cluster move."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ Move: TypeAlias = Callable[[ClusterNodes, int, Node, Node], None]
 async def failovers(folder: Path, times: int, *, replicated: bool) -> Filled:
     """The primary is killed and one of its two replicas promoted, several times.
 
-    For half a second before that the replicas do not hear of what it acknowledges.  `replicated`: nothing is acknowledged
-    that not both of them have, so whichever is promoted has it; otherwise that half second is lost.
+    For half a second before that the replicas hear nothing of it.  `replicated`: nothing is acknowledged that not both
+    of them have, so whichever is promoted has it; otherwise that half second is lost.
     """
     nodes = SentinelNodes("valkey", folder)
 

@@ -50,7 +50,7 @@ _FAILURES = 5
 for ever."""
 
 _DEATHS = 50
-"""The same where nobody knows why: its workers may have been killed for other reasons, with all the frames they held."""
+"""The same where nobody knows why: its workers may have died of something else, with all the frames they held."""
 
 _FRAMES_PER_HANDLER = 4
 """Frames held for each handler that may run: those that wait for a slot, and those between handlers."""
