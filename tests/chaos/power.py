@@ -1,6 +1,6 @@
 """Power failures of the private server: it is killed, and its append-only files keep what had been made durable.
 
-SIGKILL alone loses nothing that was written, as the kernel has it.  `power.c`, preloaded into the server, notes how much
+SIGKILL alone loses nothing that was written: the kernel has it.  `power.c`, preloaded into the server, notes how much
 of each file an fsync has made durable; a cut truncates the file to that, with a tail as file systems leave them.
 """
 

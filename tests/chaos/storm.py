@@ -224,8 +224,9 @@ class _Weather:
 
     async def _all_ended(self) -> None:
         until = time.monotonic() + self._storm.patience
-        while running := await self._engine.list(MACHINE, "RUNNING", limit=self._storm.orders):
+        while await self._engine.list(MACHINE, "RUNNING", limit=1):
             if time.monotonic() > until:
+                running = await self._engine.list(MACHINE, "RUNNING", limit=self._storm.orders)
                 stuck = {int(each.execution.name.rpartition("-")[2]) for each in running}
                 self._findings.stuck |= stuck
                 self._findings.violations += [f"{name_of(number)} is stuck" for number in sorted(stuck)]
