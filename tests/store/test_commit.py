@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
 
 from statewright.model import Phase, StartTimer, TimerKind
@@ -25,6 +26,15 @@ async def test_creation_is_idempotent_by_name_and_input(stores: Stores) -> None:
     await scene.claim()
     assert (await scene.commit(commands=(END,))).outcome == "OK"
     assert (await scene.create()).outcome == "EXISTS"
+
+
+@pytest.mark.parametrize(("late", "outcome"), [(60_000, "OK"), (60_001, "CLOCK"), (-1000, "OK"), (-1001, "CLOCK")])
+async def test_a_creation_may_arrive_late_but_not_from_the_future(stores: Stores, late: int, outcome: str) -> None:
+    scene = Scene(await stores.open())
+    execution = msgspec.structs.replace(scene.execution, started_at=stores.clock.ms - late)
+    step = scene.step(history=events("ExecutionStarted"))
+    created = await scene.store.create(execution, step, digest="d", owner="w", lease_ms=LEASE)
+    assert (created.outcome, created.now) == (outcome, stores.clock.ms)
 
 
 async def test_items_cannot_be_part_of_the_creation(stores: Stores) -> None:

@@ -111,6 +111,23 @@ async def test_the_server_outlives_the_process_that_started_it(data_dir: Path) -
     await store.close()
 
 
+async def test_a_server_that_is_coming_up_is_joined_though_its_starter_died(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slow = tmp_path / "slow"
+    slow.write_text(f'#!/bin/sh\ntouch {tmp_path}/begun\nsleep 0.5\nexec {server_binary()} "$@"\n')
+    slow.chmod(0o700)
+    monkeypatch.setenv("STATEWRIGHT_SERVER", str(slow))
+    process = another_process(data_dir, "E1")
+    while not (tmp_path / "begun").exists():
+        await asyncio.sleep(0.01)
+    process.kill()
+    process.communicate()
+    async with asyncio.timeout(10):
+        await start_embedded(data_dir)
+    assert (data_dir / "server.log").read_text().lower().count("ready to accept") == 1
+
+
 def alive(data_dir: Path) -> bool:
     return (data_dir / "v.sock").exists()
 

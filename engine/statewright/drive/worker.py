@@ -46,11 +46,12 @@ __all__ = ["Worker"]
 
 _log = logging.getLogger("statewright")
 
-_DELIVERIES = 5
-"""A frame that was delivered so often without a commit is given up: it must not be tried for ever."""
+_FAILURES = 5
+"""A frame on which the engine fails is given up when it was delivered so often without a commit: it must not be tried
+for ever."""
 
-_HANDLER_DELIVERIES = 50
-"""The same where a handler is to be run: it may be long, and its workers may have been killed for other reasons."""
+_DEATHS = 50
+"""The same where nobody knows why: its workers may have died of something else, with all the frames they held."""
 
 _UNKNOWN = "its workers ended while they were at it; see their logs"
 """Why a frame is given up of which nobody has said why it cannot be got on with."""
@@ -311,12 +312,11 @@ class Worker:
     async def _drive(self, runner: Runner) -> None:
         """Run it, unless that was tried too often; what has happened to it since is a reason to try again."""
         claimed = runner.claimed
-        bearable = _DELIVERIES if claimed.frame.phase is not Phase.TASK else _HANDLER_DELIVERIES
-        hopeless = claimed.deliveries > bearable * (2 if claimed.inbox else 1)
+        hopeless = claimed.deliveries > _DEATHS * (2 if claimed.inbox else 1)
         if not hopeless or claimed.flaw is not None:
             await runner.run()
         reason = runner.failure or (_UNKNOWN if hopeless else "")
-        if reason and claimed.deliveries >= bearable and not runner.progressed:
+        if reason and claimed.deliveries >= _FAILURES and not runner.progressed:
             await self._bury(claimed, reason)
 
     def _ended(self, runner: Runner, task: asyncio.Task[None]) -> None:

@@ -156,7 +156,7 @@ def _start(data_dir: Path, durability: Durability) -> str:
     path = _socket_path(data_dir)
     if _ask(path, "PING") is None:
         with _locked(data_dir / "start.lock"):
-            if _ask(path, "PING") is None and not _launch(data_dir, path):
+            if not _comes_up(data_dir, path) and not _launch(data_dir, path):
                 _mend(data_dir)
                 if not _launch(data_dir, path):
                     raise StatewrightError("StoreBroken", _why_it_ended(data_dir))
@@ -168,7 +168,7 @@ def _launch(data_dir: Path, path: str) -> bool:
     """Start the server; whether it is there.  The caller holds start.lock."""
     binary = server_binary()
     restarts.count(data_dir)
-    with _locked(data_dir / "own.lock") as own:  # waits for a server that is just going down
+    with _locked(data_dir / "own.lock") as own:
         (data_dir / "v.sock").unlink(missing_ok=True)
         options = [word for name, value in _CONFIGURATION.items() for word in (f"--{name}", value)]
         started = subprocess.run(  # noqa: S603
@@ -183,6 +183,12 @@ def _launch(data_dir: Path, path: str) -> bool:
         )
     if started.returncode != 0:
         raise StatewrightError("StoreBroken", f"{binary} does not start: {started.stdout}{started.stderr}".strip())
+    return _comes_up(data_dir, path)
+
+
+def _comes_up(data_dir: Path, path: str) -> bool:
+    """Whether there is a server, once it answers or has gone: it may be on its way in either direction, and whoever
+    started it may have died meanwhile.  The caller holds start.lock."""
     until = time.monotonic() + _PATIENCE
     while _ask(path, "PING") is None:
         if not _held(data_dir / "own.lock"):

@@ -39,8 +39,8 @@ __all__ = [
 
 class Created(Struct, frozen=True):
     """Answer of `create`: `outcome` is OK, DUP (same name, same input, still running; or begun by the same order),
-    EXISTS (name is taken), CLOSED (its map run is over) or CLOCK (`Execution.started_at` is more than a second off:
-    make the step again with `now`)."""
+    EXISTS (name is taken), CLOSED (its map run is over) or CLOCK (`Execution.started_at` is more than a second
+    ahead or a minute ago: make the step again with `now`)."""
 
     outcome: str
     started_at: int

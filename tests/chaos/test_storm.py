@@ -1,0 +1,36 @@
+"""Chaos C1 and C4, as much as a run of all tests has time for: ``python -m tests.chaos c1 c4`` is the whole."""
+
+from __future__ import annotations
+
+from math import inf
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.power import Power
+from tests.chaos.storm import Storm, survive
+from tests.chaos.worker import Perils
+from tests.store.servers import binary
+
+BREEZE = Storm(orders=600, seconds=12, kills=48, stops=4, cuts=4, patience=60, late=inf, void_below=40)
+"""Enough to see each kind of mishap often.  How late timers are says most of the machine: the long form asks."""
+
+MUTANTS = {
+    "no revision compare": ("if ended or rev ~= revision or not", "if ended or not"),
+    "no owner compare": ("if not rev or f[3] ~= owner then", "if not rev then"),
+}
+
+
+@pytest.mark.parametrize("kind", ["valkey", "redis"])
+def test_orders_end_as_if_nothing_had_happened(kind: str, tmp_path: Path) -> None:
+    power = Power(tmp_path / "power", binary(kind))
+    findings = survive(BREEZE, Perils(tmp_path / "site"), power)
+    print(findings)
+    assert not findings.violations, str(findings)
+
+
+def test_a_store_that_compares_no_revisions_is_found_out(tmp_path: Path) -> None:
+    """Orders that ended, and not as they should: those that are only stuck would prove nothing."""
+    perils = Perils(tmp_path / "site", lost=0.1, mutant=(MUTANTS["no revision compare"],))
+    findings = survive(BREEZE, perils, Power(tmp_path / "power"))
+    assert any("is not as an undisturbed one" in violation for violation in findings.violations), str(findings)
