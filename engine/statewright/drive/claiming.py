@@ -17,6 +17,9 @@ __all__ = ["Claiming"]
 
 _log = logging.getLogger("statewright")
 
+_BREATH: Final = 0.01
+"""Seconds until a worker that has enough to do at the moment looks whether it still has."""
+
 _FRAMES_PER_CALL: Final = 100
 """So that no call keeps the server for long."""
 
@@ -28,11 +31,12 @@ class Claiming:
         session: of the worker.
         machines: names of the state machines to work on; none: all.
         notices: told where there are some.
-        room: how many frames more the worker would hold.
+        room: how many frames more the worker would take on now.
+        full: whether it holds as many as it may.
         take: takes on a frame.
         hear: is told of every answer: the shard, the claim and when (s, monotonic) it was asked for.
 
-    Example: ``await Claiming(session, (), notices, room, take, hear).run()``
+    Example: ``await Claiming(session, (), notices, room, full, take, hear).run()``
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Claiming:
         machines: Sequence[str],
         notices: Notices,
         room: Callable[[], int],
+        full: Callable[[], bool],
         take: Callable[[Claimed], None],
         hear: Callable[[int, Claim, float], None],
     ) -> None:
@@ -48,6 +53,7 @@ class Claiming:
         self._notices = notices
         self._machines = tuple(machines)
         self._room = room
+        self._full = full
         self._take = take
         self._hear = hear
         self._asked = 0
@@ -57,21 +63,21 @@ class Claiming:
     async def run(self) -> None:
         """Look for work until the session is stopping; what is being asked for then is still taken on."""
         lookout, clock = self._session.lookout, asyncio.get_running_loop().time
-        pause = self._session.lease_ms / 6000
-        until: float | None = None
+        more_at: float | None = None  # when a full worker takes a few more than there is room for
         try:
             while not self._session.stopping:
                 lookout.wake.clear()
-                room = self._room() - self._asked
+                full, room = self._full(), self._room() - self._asked
                 if room > 0:
                     self._begin(room, lookout.take(room))
-                elif until is not None and clock() >= until:
-                    # A few more than there is room for are taken, so that no timer of what is held here is missed.
-                    until = None
+                elif more_at is not None and clock() >= more_at:
+                    more_at = None  # so that no timer of what is held here is missed
                     self._begin(0, lookout.take(self._session.store.shards, full=True))
-                until = (until or clock() + pause) if lookout.waiting else None
+                again_at = clock() + _BREATH if lookout.waiting else None
+                if full and lookout.waiting:
+                    again_at = more_at = more_at or clock() + self._session.lease_ms / 6000
                 with suppress(TimeoutError):
-                    async with asyncio.timeout_at(until):
+                    async with asyncio.timeout_at(again_at):
                         await lookout.wake.wait()
             if self._looks:
                 await asyncio.wait(self._looks)

@@ -59,6 +59,9 @@ _UNKNOWN = "its workers ended while they were at it; see their logs"
 _FRAMES_PER_HANDLER = 4
 """Frames held for each handler that may run: those that wait for a slot, and those between handlers."""
 
+_STEPPING = 128
+"""Frames beyond which no more are claimed while that many are being stepped and committed."""
+
 
 class Worker:
     """Drives executions of a store, for any number of state machines.
@@ -123,7 +126,7 @@ class Worker:
         self.sweeper = Sweeper(self.session, self._notices)
         self._machines = tuple(sorted(machines))
         self._claiming = Claiming(
-            self.session, self._machines, self._notices, self._free, self._take, self.sweeper.hear
+            self.session, self._machines, self._notices, self._free, self._full, self._take, self.sweeper.hear
         )
         self._attendance = Attendance(self.session, self._presence)
         self._archive_seconds = archive_seconds
@@ -224,10 +227,16 @@ class Worker:
         """Whether `run` is at work and holds fewer frames than it may run handlers."""
         return self._running and not self.session.stopping and self._held < self._room // _FRAMES_PER_HANDLER
 
+    def _full(self) -> bool:
+        return self._room - self._held <= self._reserve
+
     def _free(self) -> int:
-        """How many frames more to take on; 0 until there is room for some at once."""
-        free = self._room - self._held
-        return free if free > self._reserve else 0
+        """How many frames more to take on now; 0 until there is room for some at once.  Those that only wait for their
+        handlers are many, those to be stepped few: all of them take turns, and each new one makes the others slower."""
+        if self._full():
+            return 0
+        stepping = sum(not runner.waits for runner in self._all()) if self._held >= _STEPPING else self._held
+        return max(0, min(self._room - self._held, _STEPPING - stepping))
 
     def _presence(self) -> Presence:
         return Presence(self.session.owner, self._machines, self._held, self._room)
