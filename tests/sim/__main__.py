@@ -8,7 +8,7 @@ import os
 import sys
 from functools import partial
 
-from tests.sim import mutants
+from tests.sim import coverage, mutants
 from tests.sim.checker import violations
 from tests.sim.plan import Plan, plan_of
 from tests.sim.reference import prepare
@@ -28,12 +28,15 @@ def main() -> int:
     parser.add_argument("--enumerate", metavar="WORKLOADS", help="every fault at every step, e.g. saga,map or all")
     parser.add_argument("--roll-back", action="store_true", help="in each run the store loses what came last")
     parser.add_argument("--mutants", action="store_true", help="break the engine in each known way: is it noticed?")
+    parser.add_argument("--coverage", action="store_true", help="show the lines of the scripts that are not reached")
     options = parser.parse_args()
     prepare()
     if options.seed is not None:
         return replay(plan_of(options.seed, roll_back=options.roll_back))
     if options.mutants:
         return mutants.report(options.seeds, options.jobs)
+    if options.coverage:
+        return coverage.report(plan_of(seed, roll_back=seed % 8 == 0) for seed in range(options.seeds))
     limit = options.minutes * 60
     if options.enumerate:
         names = options.enumerate.split(",")

@@ -44,7 +44,7 @@ class Mutant:
 
 
 MUTANTS = (
-    Mutant("no revision compare", "if ended or rev ~= revision or not", "if ended or not"),
+    Mutant("no revision compare", "if ended or rev ~= revision or not", "if ended or not", where=("wait", "busy")),
     Mutant("no owner compare", "if not rev or f[3] ~= owner then", "if not rev then", where=("draw", "pause")),
     Mutant(
         "no commit id",
@@ -104,6 +104,7 @@ MUTANTS = (
         "the next children are not begun",
         "spawn(exec, parent, epoch, upcoming, stop,",
         "spawn(exec, parent, epoch, stop, stop,",
+        where=("map", "cut"),
     ),
     Mutant("timers of an ended order stay", "    disarm(exec, frame, timers)\n    if activity", "    if activity"),
     Mutant(
@@ -115,7 +116,12 @@ MUTANTS = (
         "if false and call('HEXISTS'",
         where=("large", ROLL_BACK),
     ),
-    Mutant("a child execution is begun twice", "if tonumber(index) < tonumber(r[2]) or call", "if false and call"),
+    Mutant(
+        "a child execution is begun twice",
+        "if tonumber(index) < tonumber(r[2]) or call",
+        "if false and call",
+        where=("spread-express", "crash"),
+    ),
     Mutant(
         "mail may be gone",
         "if consumed > 0 and call('LLEN', inbox) < consumed then return stale end",

@@ -30,7 +30,7 @@ __all__ = ["Run"]
 _PATIENCE = 1200.0
 """Virtual seconds after the last fault within which everything has to end."""
 
-_MOST_STEPS = 60_000
+_MOST_STEPS = 10_000
 
 
 @cache

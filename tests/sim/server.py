@@ -48,6 +48,7 @@ class Libraries:
         parts = lua.execute((_LUA / "server.lua").read_bytes(), *commands, edit, _sha1)
         self.execute, self.make, self.saved, self.restore, self.contents, self.some = parts
         self.table = lua.table_from
+        self.run = lua.execute
         self.deposits: dict[Any, Any] = {}
         """Copies of keyspaces to begin with (see `site.deposit`)."""
 
