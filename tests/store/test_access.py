@@ -132,6 +132,8 @@ async def everything(url: str) -> None:
         await store.map_run_counts("E1", "", 1)
         await store.notices(0, 10)
         await store.settle(0, "x", again=True)
+        async for names in store.all_keys():
+            await store.verify_keys(names)
     finally:
         await store.close()
 

@@ -4,7 +4,7 @@
     sw:{meta}:machines, :m:<name>      set of names; hash per state machine
     sw:{meta}:d:<hash>                 definition text
     sw:{7}:x:<exec>                    header hash: execution, status, result
-    sw:{7}:h:<exec>                    history list; the id of an event is its place
+    sw:{7}:h:<exec>                    history list, chained; the id of an event is its place
     sw:{7}:p:<exec>                    hash of the payloads of 2 KiB and more: text by SHA-256; as long as the execution
     sw:{7}:f:<exec>:<frame>            frame hash: revision, owner, body ...
     sw:{7}:b:<exec>:<frame>            inbox list
