@@ -8,11 +8,16 @@ from typing import Any
 
 from statewright.arn import execution_id_of
 from statewright.audit import ENDS, Finding, StoredFrame, Trail
-from statewright.model import Execution, Frame, LinkKind, Phase, TaskKind
+from statewright.model import Execution, Fork, Frame, LinkKind, Phase, TaskKind
 from statewright.store import codec
 from statewright.store.codec import Resolve
 
 __all__ = ["FrameParts", "Inspected", "differences_of_end", "differences_of_header", "stored_frame"]
+
+_HEADER_FIELDS = frozenset("head mn dg st t0 t1 nonce n0 up ix ex output error cause rev cid own cr cb".split())
+_FRAME_FIELDS = frozenset("rev prev own cr del body ph ep cid cb tm hb aq fk jb mr entered sn tk ans".split())
+_FORK_FIELDS = frozenset("next left failed length window tolerance map origin body open index error cause".split())
+"""What the scripts write; a name that is none of these was another."""
 
 _CLOCK_MS = 1000
 """An execution's start, which its creator reads, is so close to the server's time at most (``lua/create.lua``)."""
@@ -62,9 +67,17 @@ class FrameParts:
         if not all(self.timers) and self.waits == 0:
             yield Finding("WrongTimer", f"frame {self.id!r} has a timer that will never fire")
 
+    def differs_from(self, fork: Fork) -> bool:
+        """Whether a fork's record does not fit what was ordered."""
+        record = self.records[fork.epoch]
+        names = {name.decode(errors="replace") for name in record}
+        numbers = [record.get(name) for name in (b"length", b"window", b"tolerance")]
+        ordered = [b"%d" % number for number in (fork.length, max(1, fork.window), fork.tolerance)]
+        return not names <= _FORK_FIELDS or numbers != ordered
+
     def _wrong(self, frame: Frame | None) -> Iterator[str]:
-        if "rev" not in self.fields or "prev" not in self.fields:
-            yield "is not there, or not as a whole"
+        if not {"rev", "prev"} <= self.fields.keys() or not self.fields.keys() <= _FRAME_FIELDS:
+            yield "is not there, or not as it was written"
             return
         for epoch, record in self.records.items():
             if record and record.get(b"open") == b"1":
@@ -77,6 +90,11 @@ class FrameParts:
         stored = self.fields.get("ph", b"").decode(), self.fields.get("ep", b"").decode()
         if stored != (frame.phase, str(frame.epoch)):
             yield f"is in phase {frame.phase} {frame.epoch}, but beside that in {' '.join(stored)}"
+        forked, run = codec.awaited_epochs(self.fields["body"])
+        if f"{run}," not in self.fields.get("mr", b"").decode() and run is not None:
+            yield f"waits for map run {run}, but beside that is {self.fields.get('mr')!r}"
+        if forked is not None and forked not in self.records:
+            yield f"waits for fork {forked}, which is not there"
         order = frame.task if frame.phase is Phase.TASK else None
         activity = order.resource if order is not None and order.kind is TaskKind.ACTIVITY else ""
         if self.fields.get("aq", b"").decode() not in ("", activity):  # it is "" when one has taken it
@@ -125,6 +143,8 @@ class Inspected:
 def differences_of_header(found: Inspected, head: Execution, trail: Trail) -> Iterator[Finding]:
     """What the header says that its constants, the indexes or the history do not."""
     run = head.map_run.rpartition(":")[2]
+    if not found.header.keys() <= _HEADER_FIELDS:
+        yield Finding("BrokenHeader", f"it has fields of other names: {sorted(found.header.keys() - _HEADER_FIELDS)}")
     wanted = {
         "mn": head.machine_name.partition("/")[0],
         "up": codec.encode_link(head.link),

@@ -149,8 +149,8 @@ class Inspecting(MapRuns):
                 continue
             fork = codec.decode_fork(epoch, record[b"body"], _null)
             lost = fork.map_name is not None and len(items) // 2 not in (fork.length, 2 * fork.length)
-            if lost or _unsealed([*items[1::2], *results[1::2]]):
-                findings.append(Finding("BrokenRecord", f"items or results of fork {rest} are not as written"))
+            if lost or parts.differs_from(fork) or _unsealed([*items[1::2], *results[1::2]]):
+                findings.append(Finding("BrokenRecord", f"fork {rest} or its items or results are not as written"))
         return findings
 
     # -- keys ---------------------------------------------------------------------------------------------------------
@@ -169,16 +169,55 @@ class Inspecting(MapRuns):
                 findings.append(Finding("ForeignKey", f"the key {name} is none of this store's"))
             elif kind in _OF_EXECUTION:
                 owned.append((name, kind, owner))
-        if not owned:
-            return findings
         statuses = await self._all([("HGET", self._key(owner), "st") for _, _, owner in owned])
-        for (name, kind, _), status in zip(owned, statuses, strict=True):
-            if status is None or (kind in _OF_RUNNING and status != b"RUNNING"):
-                again = await self._scripts.call("EXISTS", name)  # it may have gone with its execution
-                other = re.sub(r"\}:[ro]:", "}:u:", name, count=1)
-                if again and not (other != name and await self._scripts.call("EXISTS", other)):
-                    findings.append(Finding("ForeignKey", f"the key {name} belongs to no execution that has such keys"))
+        for (name, kind, owner), status in zip(owned, statuses, strict=True):
+            if kind == "k" and status is not None:
+                findings += await self._run_ids(name, owner)
+            if (
+                kind == "u"
+                and status is not None
+                and _unsealed([await self._scripts.call("HGET", name, "body") or b""])
+            ):
+                findings.append(Finding("BrokenRecord", f"the map run {name} is not as written"))
+            gone = status is None or (kind in _OF_RUNNING and status != b"RUNNING")
+            if not gone and kind in "fb":
+                gone = await self._over(name, owner)
+            if gone and await self._still_there(name):
+                findings.append(Finding("ForeignKey", f"the key {name} belongs to nothing that has such keys"))
         return findings
+
+    async def _still_there(self, key: str) -> bool:
+        """Whether a key that nobody owns is there yet: it may have gone with its owner, or be a map run's."""
+        run = re.sub(r"\}:[ro]:", "}:u:", key, count=1)
+        there, of_run = await self._all([("EXISTS", key), ("EXISTS", run)])
+        return bool(there and (run == key or not of_run))
+
+    async def _over(self, key: str, execution: str) -> bool:
+        """Whether a child frame has ended: there is its result, or its fork is gone."""
+        parent, _, place = key.split(":", 3)[-1].partition(":")[2].rpartition("/")
+        epoch, _, index = place.partition(".")
+        if not epoch:
+            return False
+        rest = f"{parent}:{epoch}"
+        there, ended, frame = await self._all(
+            [
+                ("EXISTS", self._key(execution, "j", rest)),
+                ("HEXISTS", self._key(execution, "r", rest), index),
+                ("EXISTS", key),
+            ]
+        )
+        return bool(frame and (ended or not there))
+
+    async def _run_ids(self, key: str, execution: str) -> list[Finding]:
+        """Whether an execution's map runs are found by their ids."""
+        names = [name.decode(errors="backslashreplace") for name in await self._scripts.call("LRANGE", key, 0, -1)]
+        places = await self._scripts.call("HMGET", self._key(execution).partition("x:")[0] + "runs", *names)
+        lost = [
+            name
+            for name, place in zip(names, places, strict=True)
+            if (place or b"").split(b":")[0] != execution.encode()
+        ]
+        return [Finding("WrongIndex", f"its map run {name} is not found by that id", None, execution) for name in lost]
 
     async def _index(self, key: str) -> list[Finding]:
         """Whether what an index lists belongs there."""

@@ -9,7 +9,7 @@
     sw:{meta}:old                      zset of definitions a state machine had before (until when)
     sw:{meta}:incidents                list: roll-backs and jumps of the clock that were noticed
     sw:{7}:x:<exec>                    header hash: execution, status, result
-    sw:{7}:h:<exec>                    history list; the id of an event is its place
+    sw:{7}:h:<exec>                    history list, chained; the id of an event is its place
     sw:{7}:p:<exec>                    hash of the payloads of 2 KiB and more: text by SHA-256; as long as the execution
     sw:{7}:z:<exec>                    archive: the history, the payloads and the large fields of the header of an
                                        execution that ended, compressed (see archive.py)
