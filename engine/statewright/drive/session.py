@@ -75,9 +75,9 @@ class Session:
     _marked: bool = False
 
     def commit_id(self) -> str:
-        """A name no other commit of this worker has; those of another one have another owner."""
+        """A name that no other commit of this worker has; and, but for 1 in 16 million, none of another worker."""
         self._commits += 1
-        return str(self._commits)
+        return f"{self.owner[:6]}.{self._commits:x}"
 
     def long_turn(self) -> bool:
         """Whether this turn of the event loop has been a long one, so that everybody else is to have one: the steps of

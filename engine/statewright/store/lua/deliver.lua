@@ -10,8 +10,7 @@ local function deliver(exec, frame, owner, deadline)
   end
   if f[6] then unbury(exec, frame) end
   local deliveries, item = tonumber(f[5] or 0) + 1, {false, false}
-  -- Ids of commits are unique to their owner: what was committed before the claim is not to be built on by chance.
-  call('HSET', key, 'own', owner, 'cr', f[1], 'cid', '', 'del', deliveries)
+  call('HSET', key, 'own', owner, 'cr', f[1], 'del', deliveries)
   call('ZADD', LEASES, deadline, member)
   if frame ~= '' then
     local parent, epoch, index = lineage(frame)
