@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from statewright.drive import callbacks, clock, session, starting, worker
-from statewright.store import cluster, connection, opening, redis, scripts
+from statewright.drive import callbacks, clock, outage, session, starting, worker
+from statewright.store import cluster, connection, headroom, opening, redis, scripts
 from tests.sim.world import EPOCH, World
 
 __all__ = ["SOURCES", "simulated_sources"]
 
 SOURCES: dict[str, tuple[Any, ...]] = {
-    "time": (clock, session, starting, redis),
+    "time": (clock, session, starting, headroom, redis),
     "secrets": (callbacks, session, worker, opening, redis),
-    "random": (callbacks, worker, cluster, connection, scripts),
+    "random": (callbacks, outage, cluster, connection, scripts),
 }
 """Modules by the standard module they use; a test compares this with what they import."""
 
