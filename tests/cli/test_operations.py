@@ -10,7 +10,7 @@ import pytest
 
 from statewright.store.embedded import server_binary
 from tests.cli.conftest import Shell
-from tests.store.servers import ClusterNodes
+from tests.store.servers import ClusterNodes, Node, eventually
 
 Serve = Callable[..., str]
 
@@ -65,9 +65,15 @@ def test_an_unsafe_server(settings: dict[str, str], words: str, shell: Shell, se
     assert words in result.out
 
 
+def replicas_of(node: Node) -> list[object]:
+    """Rows of CLUSTER SLOTS with a replica: first, last, primary, replica."""
+    return [row for row in node.command("CLUSTER", "SLOTS") if len(row) > 3]
+
+
 def test_each_server_of_a_cluster(shell: Shell, tmp_path: Path) -> None:
     cluster = ClusterNodes("valkey", tmp_path / "cluster", replicas=1, timeout_ms=15_000)
     try:
+        eventually("a replica all know of", lambda: all(replicas_of(node) for node in cluster.nodes))
         report = shell("doctor", "--store", cluster.url, "--json")
         assert (report.code, report.document["store"]["topology"]) == (0, "cluster")
         assert [node["role"] for node in report.document["store"]["nodes"]] == ["primary"] * 3 + ["replica"]

@@ -127,7 +127,7 @@ def test_an_undisturbed_run_goes_well_on_any_number_of_workers() -> None:
 
 def test_time_and_chance_come_from_the_world() -> None:
     """Whatever of the drive or the store asks a clock or draws lots is listed in `SOURCES`, or never runs here."""
-    elsewhere = {"store.embedded", "store.records", "drive.threads"}
+    elsewhere = {"store.embedded", "store.restarts", "store.records", "drive.threads"}
     known = {name: {module.__name__ for module in modules} for name, modules in SOURCES.items()}
     package = Path(statewright.__file__).parent
     for room in ("drive", "store"):
