@@ -61,7 +61,7 @@ def _contents(url: str) -> dict[str, Any]:
     """Everything in the server, one entry for each key or field."""
     found: dict[str, Any] = {}
     with redis.Redis.from_url(url) as server:
-        for library in server.function_list(withcode=True):
+        for library in server.function_list("statewright_*", withcode=True):
             found["scripts"] = library[library.index(b"library_code") + 1]
         for raw in server.scan_iter(count=1000):
             key = raw.decode(errors="backslashreplace")

@@ -226,10 +226,10 @@ class Inspecting(MapRuns):
         while members := await self._scripts.call("ZRANGE", key, start, start + _KEYS_PER_CALL - 1):
             names = [member.decode(errors="backslashreplace") for member in members]
             headers = await self._all([("HMGET", self._key(name), "st", "mn", "ix") for name in names])
-            for name, (now, of, run) in zip(names, headers, strict=True):
+            for member, name, (now, of, run) in zip(members, names, headers, strict=True):
                 listed = now == status.encode() and machine.encode() in ((run,) if run else (b"", of))
                 # It may have ended since the index was read.
-                if not listed and await self._scripts.call("ZSCORE", key, name) is not None:
+                if not listed and await self._scripts.call("ZSCORE", key, member) is not None:
                     again = await self._scripts.call("HGET", self._key(name), "st")
                     if again == now:
                         findings.append(Finding("WrongIndex", f"it is listed as {status} of {machine!r}", None, name))
