@@ -37,6 +37,9 @@ ORDER: dict[str, Any] = {
 }
 _EFFECTS = 5  # of one order
 
+_REFUSALS = ("StoreRefused", "StoreBroken", "ThrottlingException")
+"""Codes by which a start is refused that may be tried again."""
+
 
 @dataclass(slots=True)
 class Filled:
@@ -113,7 +116,7 @@ class Shop:
                 await engine.start("orders", {"lines": [{"n": n} for n in range(4)]}, name=name)
                 break
             except StatewrightError as error:
-                if error.code != "StoreRefused":
+                if error.code not in _REFUSALS:
                     raise
                 self.filled.refused += 1
                 await asyncio.sleep(0.1)

@@ -50,7 +50,7 @@ class Power:
         subprocess.run([compiler, "-O2", "-shared", "-fPIC", "-o", shim, source, "-ldl", "-lpthread"], check=True)
         self.program = folder / "server"
         words = ["env", f"LD_PRELOAD={shim}", str(binary or server_binary())]
-        last = shlex.join(word for name, value in settings.items() for word in (f"--{name}", value))
+        last = shlex.join(word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value))
         self.program.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@" {last}\n')
         self.program.chmod(0o700)
 

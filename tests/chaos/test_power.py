@@ -20,17 +20,22 @@ def power(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Power:
     return power
 
 
-def write_until_cut(power: Power, data_dir: Path, appendfsync: str, tail: Tail) -> tuple[int, int]:
-    """Numbers acknowledged by a server whose power is then cut, and those that are there when it is back."""
-    url = asyncio.run(start_embedded(data_dir))
+def write(url: str, commands: int, appendfsync: str = "always") -> int:
+    """Count so far, 50 commands at a time; what was acknowledged last."""
     acknowledged = 0
     with redis.Redis.from_url(url) as client:
         client.config_set("appendfsync", appendfsync)
-        for _ in range(20):
+        for _ in range(commands // 50):
             batch = client.pipeline(transaction=False)
             for _ in range(50):
                 batch.incr("n")
             acknowledged = batch.execute()[-1]
+    return acknowledged
+
+
+def write_until_cut(power: Power, data_dir: Path, appendfsync: str, tail: Tail) -> tuple[int, int]:
+    """Numbers acknowledged by a server whose power is then cut, and those that are there when it is back."""
+    acknowledged = write(asyncio.run(start_embedded(data_dir)), 1000, appendfsync)
     power.cut(data_dir, tail, Random(1))
     url = asyncio.run(start_embedded(data_dir))
     try:
@@ -58,3 +63,22 @@ def test_what_is_durable_is_never_more_than_what_was_written(power: Power, tmp_p
     asyncio.run(stop_embedded(tmp_path / "store"))
     for file in files(tmp_path / "store"):
         assert durable(file) <= file.stat().st_size
+
+
+def test_a_server_that_answers_while_it_loads_a_torn_file_is_not_up_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would end at the torn command, and whoever needs it start it again in vain, as nobody had cut that off."""
+    slow = Power(tmp_path / "power", key_load_delay="100")  # µs each, and it answers every 1,024 commands
+    monkeypatch.setenv("STATEWRIGHT_SERVER", str(slow.program))
+    write(url := asyncio.run(start_embedded(tmp_path / "store")), 4000)
+    asyncio.run(stop_embedded(tmp_path / "store"))
+    (file,) = files(tmp_path / "store")
+    with file.open("ab") as opened:
+        opened.write(b"*2\r\n$4\r\nIN")
+    assert asyncio.run(start_embedded(tmp_path / "store")) == url
+    try:
+        with redis.Redis.from_url(url) as client:
+            assert client.get("n") == b"4000"
+    finally:
+        asyncio.run(stop_embedded(tmp_path / "store"))

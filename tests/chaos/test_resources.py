@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from statewright.store import restarts
 from tests.chaos.power import Power
 from tests.chaos.resources import SCENARIOS
 
@@ -16,6 +17,7 @@ def test_orders_are_filled_in_spite_of_the_server(
     trouble: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STATEWRIGHT_SERVER", str(Power(tmp_path / "power").program))
+    monkeypatch.setattr(restarts, "_SPAN", 2.0)  # seconds for which a server is given a rest that ends again and again
     filled = asyncio.run(SCENARIOS[trouble](tmp_path / "store", False))
     filled.assert_whole()
     happened = {

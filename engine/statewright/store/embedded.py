@@ -188,12 +188,13 @@ def _launch(data_dir: Path, path: str) -> bool:
 
 def _comes_up(data_dir: Path, path: str) -> bool:
     """Whether there is a server, once it answers or has gone: it may be on its way in either direction, and whoever
-    started it may have died meanwhile.  The caller holds start.lock."""
+    started it may have died meanwhile.  One that still loads its files may yet refuse what it finds at their end; that
+    takes as long as it takes, and others are told of it.  The caller holds start.lock."""
     until = time.monotonic() + _PATIENCE
-    while _ask(path, "PING") is None:
+    while (answer := _ask(path, "PING")) is None or answer.startswith("-LOADING"):
         if not _held(data_dir / "own.lock"):
             return False
-        if time.monotonic() > until:
+        if answer is None and time.monotonic() > until:
             raise StatewrightError("StoreBroken", f"the server of {data_dir} does not answer; see server.log there")
         time.sleep(0.005)
     return True
