@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from statewright import AsyncEngine, Description
-from statewright.drive.retention import _tidy
+from statewright.drive.upkeep.retention import _tidy
 from tests.drive.conftest import Site, idle_worker
 from tests.drive.nesting import CLOCKS, START, definition, nested
 

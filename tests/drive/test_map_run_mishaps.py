@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import statewright.drive.feeding as feeding
+import statewright.drive.children.feeding as feeding
 from statewright import AsyncEngine, TaskContext
 from statewright.items import Objects, open_objects
 from statewright.store.records import Claim, Lease

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from statewright import AsyncEngine, Engine, StatewrightError
-from statewright.drive import retention
-from statewright.drive.retention import SETTLED_MS, Collected, collect, keep_house
+from statewright.drive.upkeep import retention
+from statewright.drive.upkeep.retention import SETTLED_MS, Collected, collect, keep_house
 from tests.drive.conftest import Site
 from tests.drive.nesting import PASS, WAIT, definition
 

@@ -170,7 +170,7 @@ MUTANTS = (
         "an archive has no payloads",
         "self.fields, self.payloads))",
         "self.fields, {}))",
-        "statewright.store.archive",
+        "statewright.store.upkeep.archive",
     ),
     Mutant("nobody goes on with a successor", "  ready(c.exec, '', now)\n  if awaited", "  if awaited"),
     Mutant("there is no successor", "  elseif successor then\n", "  elseif false then\n"),

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any, TypeAlias
 
 from statewright.store import codec
-from statewright.store.archive import Archive
+from statewright.store.upkeep.archive import Archive
 from tests.sim.plan import Plan
 from tests.sim.run import Run
 from tests.sim.workloads import WORKLOADS

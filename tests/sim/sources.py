@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from statewright.drive import callbacks, clock, outage, session, starting, worker
-from statewright.store import cluster, connection, headroom, opening, recent, redis, scripts, serials
+from statewright.store import cluster, connection, headroom, opening, recent, redis, scripts
+from statewright.store.upkeep import serials
 from tests.sim.loop import SimLoop
 from tests.sim.world import EPOCH, World
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from statewright.drive.retention import SETTLED_MS, collect
+from statewright.drive.upkeep.retention import SETTLED_MS, collect
 from tests.sim.checker import violations
 from tests.sim.loop import SimLoop
 from tests.sim.plan import Plan, plan_of

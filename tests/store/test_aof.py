@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from statewright.errors import StatewrightError
-from statewright.store import aof, open_store, stop_embedded
+from statewright.store import open_store, stop_embedded
 from statewright.store.embedded import examined, repaired
+from statewright.store.upkeep import aof
 from tests.store.scene import LEASE, Scene, events
 
 EVENTS = 12

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from statewright.errors import StatewrightError
 from statewright.model import Execution
 from statewright.store import codec
-from statewright.store.archive import _DICTIONARY, Archive
+from statewright.store.upkeep.archive import _DICTIONARY, Archive
 from statewright.values import Payload
 
 RECORDS = st.one_of(

@@ -12,8 +12,9 @@ from msgspec.structs import replace as changed
 
 from statewright.errors import StatewrightError
 from statewright.model import EndExecution, Link, LinkKind, Phase
-from statewright.store import RedisStore, archive
+from statewright.store import RedisStore
 from statewright.store.records import Commit, Ended, MachineRecord, Signal
+from statewright.store.upkeep import archive
 from tests.store.conftest import Stores
 from tests.store.runs import PLACE, Run
 from tests.store.scene import END, LEASE, Scene, event, events, payload
@@ -139,7 +140,7 @@ async def test_what_is_very_large_stays_as_it_is(stores: Stores, monkeypatch: py
     scene = Scene(await stores.open())
     last = await ended(scene)
     before = await answers(scene.store, "E1", last)
-    monkeypatch.setattr("statewright.store.retention.LARGEST", 3000)
+    monkeypatch.setattr("statewright.store.upkeep.retention.LARGEST", 3000)
     assert await scene.store.archive("E1")
     assert {"h:E1", "p:E1"} <= await scene.keys()
     assert await answers(scene.store, "E1", last) == before
@@ -256,7 +257,7 @@ async def test_definitions_that_nothing_refers_to(stores: Stores) -> None:
 
 
 async def test_all_definitions_in_use_are_found(stores: Stores, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("statewright.store.retention._PAGE", 2)
+    monkeypatch.setattr("statewright.store.upkeep.retention._PAGE", 2)
     store = await stores.open()
     for number in range(9):
         scene = Scene(store, f"E{number}.0")

@@ -10,8 +10,8 @@ import pytest
 from statewright.errors import StatewrightError
 from statewright.model import Phase, StartTimer, TaskKind, TimerKind
 from statewright.store import open_store
-from statewright.store.measures import Queue
 from statewright.store.records import MachineRecord, Presence, Signal
+from statewright.store.upkeep.measures import Queue
 from tests.store.conftest import Stores
 from tests.store.scene import LEASE, Scene, fork, task
 

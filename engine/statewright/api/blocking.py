@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 
 from statewright.api.engine import AsyncEngine
-from statewright.drive.retention import Collected
+from statewright.drive.upkeep.retention import Collected
 from statewright.errors import StatewrightError
 from statewright.tasks import Handler
 

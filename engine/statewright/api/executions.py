@@ -14,8 +14,8 @@ from statewright.api.machines import StateMachines
 from statewright.api.workers import Workers
 from statewright.arn import check_name, execution_id, map_run_id
 from statewright.drive import callbacks
-from statewright.drive.retention import Collected, collect
 from statewright.drive.starting import start_execution
+from statewright.drive.upkeep.retention import Collected, collect
 from statewright.errors import StatewrightError
 from statewright.history import render
 from statewright.model import Execution

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from statewright.api.connected import Connected
-from statewright.store.measures import Measures
+from statewright.store.upkeep.measures import Measures
 
 __all__ = ["Metric", "Metrics", "Monitoring"]
 

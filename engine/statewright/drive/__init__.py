@@ -7,7 +7,7 @@ Time, threads and randomness live here.  `Worker` claims and holds frames, a `Ru
 from statewright.drive.clock import Clock, ServerClock, VirtualClock
 from statewright.drive.crew import Crew
 from statewright.drive.programs import Programs
-from statewright.drive.retention import Collected
+from statewright.drive.upkeep.retention import Collected
 from statewright.drive.worker import Worker
 
 __all__ = ["Clock", "Collected", "Crew", "Programs", "ServerClock", "VirtualClock", "Worker"]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final
 
-from statewright.drive.notices import Notices
+from statewright.drive.children.notices import Notices
 from statewright.drive.outage import Outage
 from statewright.drive.session import Session
 from statewright.store.records import Claim, Claimed

@@ -11,8 +11,8 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from statewright.drive.continuing import hands_over, successor_of
-from statewright.drive.nested import is_nested, start_nested
+from statewright.drive.children.continuing import hands_over, successor_of
+from statewright.drive.children.nested import is_nested, start_nested
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
 from statewright.model import Event, Execution, Frame, Phase, Successor, TaskAnswer, TaskKind, TaskOrder, TaskSubmitted

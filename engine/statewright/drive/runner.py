@@ -17,22 +17,14 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from statewright.drive.children.gathering import gather_results
 from statewright.drive.events import event_of
-from statewright.drive.gathering import gather_results
 from statewright.drive.mailbox import Mailbox
 from statewright.drive.perform import Performance, is_large, perform, runs_handler, task_context
 from statewright.drive.session import Session
 from statewright.drive.unsaved import TURN, Unsaved
 from statewright.errors import StatesError, StatewrightError
-from statewright.model import (
-    Continue,
-    Event,
-    Execution,
-    Joined,
-    Phase,
-    Step,
-    TaskKind,
-)
+from statewright.model import Continue, Event, Execution, Joined, Phase, Step, TaskKind
 from statewright.states.distributed import Feeding
 from statewright.step import Program, feed, step
 from statewright.store.records import KEEP, Claimed, Commit, Committed, Signal

@@ -13,30 +13,22 @@ from typing import Any
 from msgspec.structs import replace
 
 from statewright.drive import leases
+from statewright.drive.children.feeding import Feeder
+from statewright.drive.children.notices import Notices
 from statewright.drive.claiming import Claiming
 from statewright.drive.clock import Clock, ServerClock, VirtualClock
 from statewright.drive.doorbell import Doorbell
-from statewright.drive.feeding import Feeder
 from statewright.drive.lookout import Lookout
-from statewright.drive.notices import Notices
 from statewright.drive.presence import Attendance
 from statewright.drive.programs import Programs
-from statewright.drive.retention import keep_house
 from statewright.drive.runner import Runner
 from statewright.drive.session import Session
-from statewright.drive.sweep import Sweeper
 from statewright.drive.threads import Threads
+from statewright.drive.upkeep.retention import keep_house
+from statewright.drive.upkeep.sweep import Sweeper
 from statewright.errors import StatewrightError
 from statewright.items import Objects
-from statewright.model import (
-    Continue,
-    Execution,
-    Fork,
-    Limits,
-    Phase,
-    StartTimer,
-    Step,
-)
+from statewright.model import Continue, Execution, Fork, Limits, Phase, StartTimer, Step
 from statewright.step import Program, begin, step
 from statewright.store.records import Claimed, Created, Lease, Presence
 from statewright.store.verbs import Store

@@ -25,8 +25,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from statewright.errors import StatewrightError
-from statewright.store import aof, restarts
+from statewright.store import restarts
 from statewright.store.durability import FSYNC, Durability
+from statewright.store.upkeep import aof
 
 __all__ = ["examined", "repaired", "server_binary", "start_embedded", "stop_embedded", "stop_if_idle"]
 

@@ -12,7 +12,7 @@
     sw:{7}:h:<exec>                    history list, chained; the id of an event is its place
     sw:{7}:p:<exec>                    hash of the payloads of 2 KiB and more: text by SHA-256; as long as the execution
     sw:{7}:z:<exec>                    archive: the history, the payloads and the large fields of the header of an
-                                       execution that ended, compressed (see archive.py)
+                                       execution that ended, compressed (see upkeep/archive.py)
     sw:{7}:done, :z                    zsets of ended executions (when), as they are and archived; the children of map
                                        runs are in the first only
     sw:{7}:f:<exec>:<frame>            frame hash: revision, owner, body ...
@@ -27,7 +27,7 @@
     sw:{7}:q:<machine>                 zset of ready frames (since), by state machine
     sw:{7}:q                           set of the state machines that have ready frames
     sw:{7}:s                           hash: how often a sweep has put something right, by what it was
-    sw:{7}:w                           hash: how much each worker was told is done (see serials.py)
+    sw:{7}:w                           hash: how much each worker was told is done (see upkeep/serials.py)
     sw:{7}:dl                          zset of dead letters (since): frames that are put aside
     sw:{7}:a:<activity>                zset of waiting activity tasks (since)
     sw:{7}:a                           set of the activities that had waiting tasks

@@ -11,7 +11,7 @@ from statewright.store.reading import Reading
 from statewright.store.recent import IDLE, Recent
 from statewright.store.records import ChildEnd, MapRunCounts, TaskState
 from statewright.store.scripts import Argument
-from statewright.store.serials import Serials
+from statewright.store.upkeep.serials import Serials
 
 __all__ = ["MapRuns"]
 

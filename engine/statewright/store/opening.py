@@ -23,7 +23,7 @@ from statewright.store.replies import ServerError
 from statewright.store.rights import check_rights
 from statewright.store.scripts import NAME, Argument, Scripts, Server
 from statewright.store.sentinel import Failover, Sentinels
-from statewright.store.sweeping import ANOTHER_STORE
+from statewright.store.upkeep.sweeping import ANOTHER_STORE
 
 __all__ = ["open_store"]
 

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 from statewright.store import codec, keys
 from statewright.store.address import Kind
-from statewright.store.archive import Archive
 from statewright.store.codec import Incoming, Resolve
 from statewright.store.durability import Durability, judge
 from statewright.store.nodes import survey
 from statewright.store.recent import Recent
 from statewright.store.records import Description, HistoryPage, MachineRecord
 from statewright.store.scripts import Argument, Scripts
+from statewright.store.upkeep.archive import Archive
 
 __all__ = ["Reading"]
 

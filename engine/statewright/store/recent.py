@@ -14,7 +14,7 @@ V = TypeVar("V")
 
 IDLE: Final = 30.0
 """Seconds for which something about an execution is remembered though nobody asks: half of the time for which nothing
-is deleted after its end (`drive.retention.SETTLED_MS`).  After that, something else may have its name."""
+is deleted after its end (`drive.upkeep.retention.SETTLED_MS`).  After that, something else may have its name."""
 
 
 class Recent(Generic[K, V]):

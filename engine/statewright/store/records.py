@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from statewright.audit import Finding
 from statewright.model import Execution, Frame, Step, TaskOrder, TimerKind
-from statewright.store.serials import Loss
+from statewright.store.upkeep.serials import Loss
 
 __all__ = [
     "KEEP",

@@ -24,13 +24,13 @@ from statewright.store.codec import BrokenRecordError, Incoming, Outgoing, Resol
 from statewright.store.connection import Resolve as Locate
 from statewright.store.durability import Durability
 from statewright.store.headroom import Headroom
-from statewright.store.inspecting import Inspecting
-from statewright.store.measures import Measuring
 from statewright.store.recent import IDLE, Recent
 from statewright.store.records import Claim, Claimed, Commit, Committed, Created, Lease, Signal, Signalled, TaskOffer
-from statewright.store.retention import Retention
 from statewright.store.scripts import Argument, Scripts, Server
-from statewright.store.sweeping import Sweeping
+from statewright.store.upkeep.inspecting import Inspecting
+from statewright.store.upkeep.measures import Measuring
+from statewright.store.upkeep.retention import Retention
+from statewright.store.upkeep.sweeping import Sweeping
 from statewright.values import Payload
 
 __all__ = ["RedisStore"]

@@ -12,7 +12,6 @@ from typing import Any, Protocol
 
 from statewright.audit import Finding
 from statewright.model import Execution, Fork, Frame, MapRun, Step
-from statewright.store.measures import Measures
 from statewright.store.records import (
     ChildEnd,
     Claim,
@@ -36,6 +35,7 @@ from statewright.store.records import (
     TaskState,
     Verified,
 )
+from statewright.store.upkeep.measures import Measures
 
 __all__ = ["Store"]
 
@@ -186,7 +186,7 @@ class Store(Protocol):
 
     async def notices(self, shard: int, count: int, after: int = 0) -> tuple[str, ...]:
         """Up to `count` notices, oldest first, `after` so many: what is to be done about other executions (see
-        `drive.notices`)."""
+        `drive.children.notices`)."""
 
     async def settle(self, shard: int, notice: str) -> None:
         """A notice has been obeyed."""

@@ -119,7 +119,7 @@ local function ready(exec, frame, now)
   ring()
 end
 
--- Counts what a worker is told is done (see store/serials.py).
+-- Counts what a worker is told is done (see store/upkeep/serials.py).
 local function witness(owner) return call('HINCRBY', P .. 'w', owner, 1) end
 
 -- A dead letter is a frame that is put aside; `dl` of the frame says why.  Answers whether it was one.

@@ -2,7 +2,7 @@
 -- the end of a child and the counts of its run change together.
 local function run_key(exec, frame, epoch) return fork_key('u', exec, frame, epoch) end
 
--- Something that is to be done about another execution, by whichever worker comes next (see drive/notices.py).
+-- Something that is to be done about another execution, by whichever worker comes next (see drive/children/notices.py).
 local function notice(text)
   call('RPUSH', P .. 'n', text)
   ring()

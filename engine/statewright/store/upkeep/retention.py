@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from statewright.store import keys
-from statewright.store.archive import LARGEST, Archive
 from statewright.store.mapruns import MapRuns
 from statewright.store.records import Ended
 from statewright.store.scripts import Argument
+from statewright.store.upkeep.archive import LARGEST, Archive
 
 __all__ = ["Retention"]
 

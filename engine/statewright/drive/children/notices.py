@@ -16,7 +16,7 @@ import logging
 
 from statewright.arn import execution_id_of
 from statewright.drive.callbacks import stop
-from statewright.drive.nested import outcome
+from statewright.drive.children.nested import outcome
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
 from statewright.store.records import Signal

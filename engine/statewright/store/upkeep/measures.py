@@ -46,7 +46,7 @@ class Measures:
         machines, activities: by name, and by ARN.
         leases: frames that workers hold.
         timers: that are armed; `timer_lag_ms`: for how long the first of them has been due, 0 if none is.
-        notices: what is to be done about other executions (see `drive.notices`).
+        notices: what is to be done about other executions (see `drive.children.notices`).
         workers: those that are there.
     """
 

@@ -13,15 +13,15 @@ from collections.abc import Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
+from statewright.drive.children.nested import start_nested
+from statewright.drive.children.notices import Notices
 from statewright.drive.clock import VirtualClock
-from statewright.drive.nested import start_nested
-from statewright.drive.notices import Notices
 from statewright.drive.perform import runs_handler
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
 from statewright.lang.timestamps import iso_time
 from statewright.store.records import Claim, Commit, Committed, OpenTask, Signal
-from statewright.store.serials import Loss
+from statewright.store.upkeep.serials import Loss
 from statewright.tasks import TaskError
 
 __all__ = ["Sweeper"]

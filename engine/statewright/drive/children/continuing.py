@@ -7,7 +7,7 @@ The successor begins in the commit that ends the execution: there is always exac
 from __future__ import annotations
 
 from statewright.arn import arn_within, execution_id, uuid_of
-from statewright.drive.nested import execution_input
+from statewright.drive.children.nested import execution_input
 from statewright.drive.session import Session
 from statewright.errors import StatewrightError
 from statewright.model import Execution, Successor, TaskOrder

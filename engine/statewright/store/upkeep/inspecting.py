@@ -11,11 +11,17 @@ from typing import Any
 from statewright.audit import Finding, StoredFrame, Trail, compare
 from statewright.store import codec, keys
 from statewright.store.codec import BrokenRecordError, Chain
-from statewright.store.inspected import FrameParts, Inspected, differences_of_end, differences_of_header, stored_frame
 from statewright.store.mapruns import MapRuns
 from statewright.store.records import Verified
 from statewright.store.replies import ServerError, StoreUnavailable, refusal
 from statewright.store.scripts import LIBRARY
+from statewright.store.upkeep.inspected import (
+    FrameParts,
+    Inspected,
+    differences_of_end,
+    differences_of_header,
+    stored_frame,
+)
 
 __all__ = ["Inspecting"]
 

@@ -1,0 +1,1 @@
+"""Executions that belong to others: nested ones, child executions of map runs, and successors."""
