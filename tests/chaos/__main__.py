@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 import tempfile
@@ -47,6 +48,8 @@ def main() -> int:
         "--appendfsync", default="always", help="anything else loses what was acknowledged (%(default)s)"
     )
     options = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("tests.chaos").setLevel(logging.INFO)
     wrong = 0
     for chapter in options.chapters or ["c1", "c2", "c3", "c4", "c5"]:
         with tempfile.TemporaryDirectory(prefix=f"chaos-{chapter}-") as folder:

@@ -9,11 +9,16 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, TypeAlias
 
-__all__ = ["Event", "flaws", "lateness", "shape"]
+from statewright.audit import ENDS, check_history
+
+__all__ = ["Event", "Written", "flaws", "lateness", "shape"]
 
 Event: TypeAlias = dict[str, Any]
+"""As the API shows it."""
 
-_ENDS = ("ExecutionSucceeded", "ExecutionFailed", "ExecutionTimedOut", "ExecutionAborted")
+Written: TypeAlias = tuple[int, int, int, str, dict[str, Any] | None]
+"""As the store has it."""
+
 _BEGUN_BY = {
     f"{type_}State{end}": f"{type_}StateStarted" for type_ in ("Map", "Parallel") for end in ("Succeeded", "Exited")
 }
@@ -25,21 +30,19 @@ _DIFFERENT = (
 )
 
 
-def flaws(events: list[Event]) -> Iterator[str]:
-    """What is wrong with a history whatever its execution was to do."""
-    if [event["id"] for event in events] != list(range(1, len(events) + 1)):
-        yield f"ids are not gapless: {[event['id'] for event in events]}"
-        return
-    for event in events:
-        previous, first = event["previousEventId"], event["id"] <= 2
-        if not (previous < event["id"] and (previous > 0 or first)):
-            yield f"event {event['id']} follows {previous}"
-    for one, next_ in pairwise(events):
-        if next_["timestamp"] < one["timestamp"]:
-            yield f"event {next_['id']} is older than the one before"
-    kinds = [event["type"] for event in events if event["type"].startswith("Execution")]
-    if len(kinds) != 2 or kinds[0] != "ExecutionStarted" or kinds[1] not in _ENDS or events[-1]["type"] != kinds[1]:
-        yield f"it begins and ends with {kinds}"
+def flaws(events: list[Written], waits: dict[str, int] | None = None) -> Iterator[str]:
+    """What is wrong with a history whatever its execution was to do.
+
+    Arguments:
+        waits: ms each Wait state waits.
+    """
+    seconds = {name: ms // 1000 for name, ms in (waits or {}).items()}
+    yield from map(str, check_history(events, waits=seconds))
+    for (_, _, at, *_), (id_, _, then, *_) in pairwise(events):
+        if then < at:
+            yield f"event {id_} is older than the one before"
+    if not events or events[-1][3] not in ENDS:
+        yield "it has not ended"
 
 
 def shape(events: list[Event]) -> tuple[str, ...]:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from statewright import AsyncEngine
+from statewright.arn import execution_id
 from statewright.errors import StatewrightError
+from statewright.history import render
 from tests.chaos.checker import flaws, shape
 
 __all__ = ["ORDER", "Filled", "Shop"]
@@ -137,7 +139,8 @@ class Shop:
                     raise
                 filled.lost.append(name)
                 continue
-            events = await engine.history(f"orders:{name}")
-            filled.wrong += [f"{name}: {flaw}" for flaw in flaws(events)]
+            page = await engine.store.history(execution_id("orders", name), 0, 1000)
+            events = [render(event) for event in page.events]
+            filled.wrong += [f"{name}: {flaw}" for flaw in flaws([*page.events], {"Breathe": 1000})]
             if shape(events) != wanted:
                 filled.wrong.append(f"{name} is not as an undisturbed one: {[e['type'] for e in events]}")

@@ -7,6 +7,7 @@ happened: `Findings.violations` says what is wrong.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import time
 from collections import Counter
@@ -20,13 +21,15 @@ from statewright.arn import execution_id
 from statewright.errors import StatewrightError
 from statewright.history import render
 from statewright.store.embedded import stop_embedded
-from tests.chaos.checker import Event, flaws, lateness, shape
+from tests.chaos.checker import Written, flaws, lateness, shape
 from tests.chaos.crew import Crew
 from tests.chaos.power import Power, Tail
 from tests.chaos.sagas import KINDS, MACHINE, PAUSE_MS, SAGA, Ledger, input_of, kind_of, name_of, tasks
 from tests.chaos.worker import Perils, lost_replies, mutated
 
 __all__ = ["Findings", "Storm", "survive"]
+
+_log = logging.getLogger("tests.chaos")
 
 _TAILS: tuple[Tail, ...] = ("clean", "torn", "nul")
 
@@ -42,7 +45,7 @@ class Storm:
         kills: how many of them are killed, besides those that meet their fates.
         stops: how many are stopped for 1.8 leases.
         cuts: how often the power of the server fails.
-        patience: seconds in which everything has to come to its end afterwards.
+        patience: seconds afterwards without another order's end, after which those that are left are stuck.
         late: how many seconds late at most 99 % of the timers are, outside outages.
         void_below: the storm proves nothing if fewer commits than that were answered STALE or DUP.
     """
@@ -97,6 +100,7 @@ async def _survive(storm: Storm, perils: Perils, power: Power) -> Findings:
             await _Weather(storm, perils, power, engine, findings).pass_over()
             findings.counts["seconds"] = round(time.monotonic() - begun)
             await _judge_histories(engine, findings, shapes)
+            await _judge_store(engine, findings)
     finally:
         await stop_embedded(perils.site / "store")
     _judge_effects(perils, findings, effects)
@@ -162,10 +166,11 @@ class _Weather:
         self._storm, self._perils, self._power = storm, perils, power
         self._engine, self._findings = engine, findings
         self._chance = Random(perils.seed)
+        self._crew = Crew(perils, storm.workers)
 
     async def pass_over(self) -> None:
         """From the first order to the end of the last one."""
-        storm, crew = self._storm, Crew(self._perils, self._storm.workers)
+        storm, crew = self._storm, self._crew
         tokens = Ledger(self._perils.site / "tokens")
         stops: set[asyncio.Task[None]] = set()
 
@@ -179,6 +184,7 @@ class _Weather:
         try:
             async with asyncio.TaskGroup() as around:
                 stops.add(around.create_task(crew.tend()))
+                stops.add(around.create_task(self._tell()))
                 stops.add(around.create_task(_answer_all(self._engine, tokens, self._findings.counts)))
                 with lost_replies(self._perils.lost, self._chance):
                     await asyncio.gather(
@@ -223,28 +229,59 @@ class _Weather:
         self._findings.counts["bytes lost in them"] += lost
 
     async def _all_ended(self) -> None:
-        until = time.monotonic() + self._storm.patience
-        while await self._engine.list(MACHINE, "RUNNING", limit=1):
+        left, until = self._storm.orders, 0.0
+        while running := await self._running():
+            if running < left:
+                left, until = running, time.monotonic() + self._storm.patience
             if time.monotonic() > until:
-                running = await self._engine.list(MACHINE, "RUNNING", limit=self._storm.orders)
-                stuck = {int(each.execution.name.rpartition("-")[2]) for each in running}
-                self._findings.stuck |= stuck
-                self._findings.violations += [f"{name_of(number)} is stuck" for number in sorted(stuck)]
+                stuck = await self._engine.list(MACHINE, "RUNNING", limit=self._storm.orders)
+                numbers = {int(each.execution.name.rpartition("-")[2]) for each in stuck}
+                self._findings.stuck |= numbers
+                self._findings.violations += [f"{name_of(number)} is stuck" for number in sorted(numbers)]
                 return
             await asyncio.sleep(0.2)
+
+    async def _running(self) -> int:
+        """How many orders have not ended."""
+        return round((await self._engine.metrics()).value("running_executions", machine=MACHINE))
+
+    async def _tell(self) -> None:
+        """Every five seconds, how far it is."""
+        begun, counts = time.monotonic(), self._findings.counts
+        while True:
+            await asyncio.sleep(5)
+            running = await self._running()
+            _log.info(
+                "%3.0f s: %d of %d orders started, %d have not ended; %d workers killed, %d power cuts",
+                *(time.monotonic() - begun, len(self._findings.started), self._storm.orders, running),
+                *(self._crew.lost["killed"], counts["power cuts"]),
+            )
+
+
+async def _judge_store(engine: AsyncEngine, findings: Findings) -> None:
+    """Nothing in the store is damaged or left over, nothing had to be repaired, and nothing acknowledged was lost."""
+    async for verified in engine.verify():
+        findings.counts["verified events"] += verified.events
+        findings.violations += [f"verify: {verified.execution}: {finding}" for finding in verified.findings]
+    findings.violations += [f"swept: {what}" for what in (await engine.sweep()).items()]
+    findings.violations += [f"repaired meanwhile: {what}" for what in (await engine.store.repairs()).items() if what[1]]
+    findings.violations += [f"dead letter: {letter}" for letter in await engine.dead_letters()]
+    for incident in await engine.incidents():
+        if incident.kind == "rollback":
+            findings.violations.append(f"a roll-back was noticed, though there was none: {incident.evidence}")
 
 
 async def _judge_histories(engine: AsyncEngine, findings: Findings, shapes: dict[str, tuple[str, ...]]) -> None:
     waits, intervals = {"Pause": PAUSE_MS}, {"Charge": 1000}
 
-    async def read(number: int) -> list[Event]:
-        page = await engine.store.history(execution_id(MACHINE, name_of(number)), 0, 1000)
-        return [render(event) for event in page.events]
+    async def read(number: int) -> list[Written]:
+        return [*(await engine.store.history(execution_id(MACHINE, name_of(number)), 0, 1000)).events]
 
     numbers = sorted(findings.started)
     for first in range(0, len(numbers), 50):
         chunk = numbers[first : first + 50]
-        for number, events in zip(chunk, await asyncio.gather(*map(read, chunk)), strict=True):
+        for number, written in zip(chunk, await asyncio.gather(*map(read, chunk)), strict=True):
+            events = [render(event) for event in written]
             name = f"{name_of(number)} ({kind_of(number)})"
             if not events:
                 findings.violations.append(f"{name} is lost")
@@ -252,7 +289,7 @@ async def _judge_histories(engine: AsyncEngine, findings: Findings, shapes: dict
             if number in findings.stuck:
                 continue
             findings.counts["events"] += len(events)
-            findings.violations += [f"{name}: {flaw}" for flaw in flaws(events)]
+            findings.violations += [f"{name}: {flaw}" for flaw in flaws(written, waits)]
             if shape(events) != shapes[kind_of(number)]:
                 findings.violations.append(f"{name} is not as an undisturbed one: {[e['type'] for e in events]}")
             asked, acknowledged = findings.started[number]
