@@ -82,6 +82,11 @@ class Keyspace:
         reader.feed(self._libraries.contents(self._state))
         return {key: _value(kind, parts) for key, kind, parts in reader.gets()}
 
+    def field(self, key: bytes, name: bytes) -> bytes | None:
+        """A field of a hash."""
+        found: bytes | None = self._libraries.field(self._state, key, name)
+        return found
+
     @property
     def busy(self) -> bool:
         """Whether anything is left to be done: an execution runs, a frame is ready or leased, or somebody is to be told."""

@@ -84,7 +84,7 @@ class Run:
         self._saved_at = world.chance.randrange(first) if first else -1
         if first:
             self.earlier = world.server.space.copy()
-        with simulated_sources(world), _watched(self.problems, world):
+        with simulated_sources(world, swept=plan.swept), _watched(self.problems, world):
             self.orders = [self._order(number) for number in range(len(plan.orders))]
             client.orders = self.orders
             client.loop = world.spawn("client", client.work)
@@ -92,7 +92,7 @@ class Run:
                 self.hire()
             self._faulty()
             self._sound()
-            if plan.seed % 4 == 0 and not self.stuck:
+            if plan.seed % 8 == 0 and not self.stuck:
                 self._swept()
             for loop in list(world.loops):
                 self.problems += loop.problems
@@ -188,7 +188,7 @@ class Run:
     async def _dawdle(self) -> None:
         chance = self.world.chance.random()
         if chance > 0.6:
-            await asyncio.sleep(0.001 if chance < 0.8 else chance - 0.7 if chance < 0.95 else 4 * chance)
+            await asyncio.sleep(0.001 if chance < 0.8 else chance - 0.7 if chance < 0.98 else 4 * chance)
 
     # -- orders -------------------------------------------------------------------------------------------------------
     def _order(self, number: int) -> Order:

@@ -157,6 +157,9 @@ local function busy(server)
   return false
 end
 
+-- A field of a hash.
+local function field(server, key, name) return server.keys[key] and server.keys[key].value[name] end
+
 -- The words that make up a value again.
 local function parts_of(value)
   if type(value) ~= 'table' then return value end
@@ -189,4 +192,4 @@ end
 
 return execute, function(chance)
   return {keys = {}, functions = {}, published = {}, chance = chance, scans = 0, cursors = {}, now = 0}
-end, saved, restore, contents, busy
+end, saved, restore, contents, busy, field

@@ -46,7 +46,7 @@ class Libraries:
         lua.execute(_SETTINGS)
         commands = lua.execute((_LUA / "keyspace.lua").read_bytes())
         parts = lua.execute((_LUA / "server.lua").read_bytes(), *commands, edit, _sha1)
-        self.execute, self.make, self.saved, self.restore, self.contents, self.busy = parts
+        self.execute, self.make, self.saved, self.restore, self.contents, self.busy, self.field = parts
         self.table = lua.table_from
         self.run = lua.execute
         self.deposits: dict[Any, Any] = {}
