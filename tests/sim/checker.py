@@ -71,10 +71,10 @@ def _left_over(run: Run) -> Iterator[str]:
 
 def _repairs(run: Run) -> Iterator[str]:
     """A sweep finds nothing to put right, and nobody thinks that the store has lost something, unless it has."""
-    for entry in run.world.server.space.keys.get(b"sw:{meta}:incidents", []):
+    for entry in run.left.get(b"sw:{meta}:incidents", []):
         if b",rollback," in entry and not run.rolled_back:
             yield f"noticed, though nothing was lost: {entry.decode()}"
-    for key, counts in run.world.server.space.keys.items():
+    for key, counts in run.left.items():
         if key.endswith(b"}:s") and not run.rolled_back:
             yield f"repaired, though nothing was lost: {dict(counts)}"
 
@@ -93,7 +93,7 @@ def _indexes(run: Run, found: dict[str, Trail]) -> Iterator[str]:
 def _remembered(run: Run, found: dict[str, Trail]) -> Iterator[str]:
     """Whatever ended is once on the list of what is to be archived, or on that of what is archived; the children of
     map runs, which go with their parents, are on the first only.  An archive replaces the history."""
-    space = run.world.server.space.keys
+    space = run.left
     listed = Counter(name.decode() for key in space if key.endswith((b"}:done", b"}:z")) for name in space[key])
     for name, trail in found.items():
         child = bool(trail.header.get(b"ix"))

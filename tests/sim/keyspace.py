@@ -78,17 +78,19 @@ class Keyspace:
     @property
     def keys(self) -> dict[bytes, Any]:
         """Everything there is, as it is now (a `Value` by key), in order of keys."""
-        return self.but(b"")
-
-    def but(self, without: bytes) -> dict[bytes, Any]:
-        """Everything but keys that begin with `without`."""
         reader = hiredis.Reader()
-        reader.feed(self._libraries.contents(self._state, without))
+        reader.feed(self._libraries.contents(self._state))
         return {key: _value(kind, parts) for key, kind, parts in reader.gets()}
 
-    def some(self, part: bytes, field: bytes, value: bytes) -> bool:
-        """Whether a hash whose key has `part` in it has `value` in a field."""
-        return bool(self._libraries.some(self._state, part, field, value))
+    def field(self, key: bytes, name: bytes) -> bytes | None:
+        """A field of a hash."""
+        found: bytes | None = self._libraries.field(self._state, key, name)
+        return found
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is left to be done: an execution runs, a frame is ready or leased, or somebody is to be told."""
+        return bool(self._libraries.busy(self._state))
 
     def copy(self) -> Any:
         """Everything there is, and functions, as it is now: for `restore` of a server with the same libraries."""

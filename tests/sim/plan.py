@@ -43,6 +43,12 @@ ROLL_BACK_A_SHARD: Final = "roll back a shard"
 
 _SHARES: Final = [workload.share for workload in WORKLOADS]
 
+_TOGETHER: Final = 0.1
+"""Share of plans with two executions; what goes wrong with one needs no other, mostly."""
+
+_SWEPT: Final = 0.2
+"""Share of plans in which workers sweep, where nothing is lost: a sweep finds nothing then."""
+
 _LIKELY_STEPS: Final = 60
 """Faults fall into the first so many steps for each order, and rather into the first of them: most runs are short."""
 
@@ -59,6 +65,7 @@ class Plan:
         late: share of steps in which time passes though messages are on their way.
         shards: of the store.
         archive: seconds after their end executions are archived; None: they are not.
+        swept: workers go through all keys in the background.
     """
 
     seed: int
@@ -68,6 +75,7 @@ class Plan:
     late: float = 0.0
     shards: int = 2
     archive: float | None = None
+    swept: bool = True
 
     @property
     def machines(self) -> frozenset[str]:
@@ -93,8 +101,8 @@ def plan_of(seed: int, *, roll_back: bool = False) -> Plan:
     Example: ``plan_of(7).faults``
     """
     chance = random.Random(f"plan {seed}")
-    chosen = list(dict.fromkeys(chance.choices(WORKLOADS, _SHARES, k=chance.choice((1, 1, 1, 1, 1, 2)))))
-    count = chance.choice((0, 1, 1, 2, 2, 3))
+    chosen = list(dict.fromkeys(chance.choices(WORKLOADS, _SHARES, k=1 + (chance.random() < _TOGETHER))))
+    count = chance.choice((0, 1, 1, 1, 1, 1, 2, 2, 3))
     kinds = chance.choices(list(FAULTS), list(FAULTS.values()), k=count)
     kinds += [chance.choice((ROLL_BACK, ROLL_BACK_A_SHARD))] * roll_back
     steps = sorted(1 + int(_LIKELY_STEPS * len(chosen) * chance.random() ** 1.5) for _ in kinds)
@@ -106,4 +114,5 @@ def plan_of(seed: int, *, roll_back: bool = False) -> Plan:
         late=chance.choice((0.0, 0.0, 0.01, 0.05)),
         archive=chance.choice((None, None, None, 0.5)),
         shards=chance.choice((1, 1, 2)),
+        swept=roll_back or chance.random() < _SWEPT,
     )

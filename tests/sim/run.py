@@ -6,7 +6,6 @@ import asyncio
 import logging
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 from msgspec.structs import replace
@@ -31,12 +30,6 @@ _PATIENCE = 1200.0
 """Virtual seconds after the last fault within which everything has to end."""
 
 _MOST_STEPS = 10_000
-
-
-@cache
-def _busy(shards: int) -> list[bytes]:
-    """Asks for the keys one of which is there as long as something is left to be done."""
-    return [b"EXISTS", *[b"sw:{%d}:%b" % (shard, name) for shard in range(shards) for name in (b"n", b"q", b"l")]]
 
 
 _REPEAT = 60.0
@@ -91,7 +84,7 @@ class Run:
         self._saved_at = world.chance.randrange(first) if first else -1
         if first:
             self.earlier = world.server.space.copy()
-        with simulated_sources(world), _watched(self.problems, world):
+        with simulated_sources(world, swept=plan.swept), _watched(self.problems, world):
             self.orders = [self._order(number) for number in range(len(plan.orders))]
             client.orders = self.orders
             client.loop = world.spawn("client", client.work)
@@ -99,12 +92,12 @@ class Run:
                 self.hire()
             self._faulty()
             self._sound()
-            if plan.seed % 4 == 0 and not self.stuck:
+            if plan.seed % 8 == 0 and not self.stuck:
                 self._swept()
             for loop in list(world.loops):
                 self.problems += loop.problems
                 loop.kill()
-        self.left = world.server.space.but(b"sw:{meta}")
+        self.left = world.server.space.keys
         return self
 
     # -- the two phases -----------------------------------------------------------------------------------------------
@@ -142,10 +135,7 @@ class Run:
 
     def _over(self) -> bool:
         """Whether everything has ended, and nothing is left to be done about it."""
-        if not all(order.acknowledged for order in self.orders):
-            return False
-        server = self.world.server
-        return not server.space.some(b":x:", b"st", b"RUNNING") and not server.execute(_busy(self.plan.shards))
+        return all([order.acknowledged for order in self.orders]) and not self.world.server.space.busy
 
     # -- processes ----------------------------------------------------------------------------------------------------
     def hire(self) -> None:
@@ -198,7 +188,7 @@ class Run:
     async def _dawdle(self) -> None:
         chance = self.world.chance.random()
         if chance > 0.6:
-            await asyncio.sleep(0.001 if chance < 0.8 else chance - 0.7 if chance < 0.95 else 4 * chance)
+            await asyncio.sleep(0.001 if chance < 0.8 else chance - 0.7 if chance < 0.98 else 4 * chance)
 
     # -- orders -------------------------------------------------------------------------------------------------------
     def _order(self, number: int) -> Order:

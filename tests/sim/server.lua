@@ -115,10 +115,10 @@ local function bytes(reply)
 end
 
 -- The reply to a command, as bytes, and how many words wait in `published`.
-local function execute(server, now, a)
+local function execute(server, now, ...)
   S, server.now = server, now
   enter(server)
-  local well, reply = pcall(run, a)
+  local well, reply = pcall(run, {...})
   if not well and type(reply) ~= 'table' then reply = {err = 'ERR ' .. tostring(reply)} end
   return bytes(reply), #server.published
 end
@@ -146,13 +146,19 @@ local function restore(server, earlier, within)
   end
 end
 
--- Whether a hash whose key has `part` in it has this value in a field.
-local function some(server, part, field, wanted)
+-- Whether anything is left to be done: an execution runs, a frame is ready or leased, or somebody is to be told.
+local LEFT = {['q'] = true, ['l'] = true, ['n'] = true}
+local function busy(server)
   for key, value in pairs(server.keys) do
-    if value.kind == 'hash' and value.value[field] == wanted and string.find(key, part, 1, true) then return true end
+    local name = string.match(key, '^sw:{%d+}:(%a*)')
+    if LEFT[name] and #name + string.find(key, '}', 1, true) + 1 == #key then return true end
+    if name == 'x' and value.value.st == 'RUNNING' then return true end
   end
   return false
 end
+
+-- A field of a hash.
+local function field(server, key, name) return server.keys[key] and server.keys[key].value[name] end
 
 -- The words that make up a value again.
 local function parts_of(value)
@@ -174,13 +180,11 @@ local function parts_of(value)
   return parts
 end
 
--- All keys but those that begin with `without`, each as {key, kind, parts}.
-local function contents(server, without)
+-- All keys, each as {key, kind, parts}.
+local function contents(server)
   local found = {}
   for key, value in pairs(server.keys) do
-    if without == '' or string.sub(key, 1, #without) ~= without then
-      found[#found + 1] = {key, type(value) == 'table' and value.kind or 'string', parts_of(value)}
-    end
+    found[#found + 1] = {key, type(value) == 'table' and value.kind or 'string', parts_of(value)}
   end
   table.sort(found, function(one, other) return one[1] < other[1] end)
   return bytes(found)
@@ -188,4 +192,4 @@ end
 
 return execute, function(chance)
   return {keys = {}, functions = {}, published = {}, chance = chance, scans = 0, cursors = {}, now = 0}
-end, saved, restore, contents, some
+end, saved, restore, contents, busy, field

@@ -46,7 +46,7 @@ class Libraries:
         lua.execute(_SETTINGS)
         commands = lua.execute((_LUA / "keyspace.lua").read_bytes())
         parts = lua.execute((_LUA / "server.lua").read_bytes(), *commands, edit, _sha1)
-        self.execute, self.make, self.saved, self.restore, self.contents, self.some = parts
+        self.execute, self.make, self.saved, self.restore, self.contents, self.busy, self.field = parts
         self.table = lua.table_from
         self.run = lua.execute
         self.deposits: dict[Any, Any] = {}
@@ -94,7 +94,7 @@ class Server:
             return encode(_OWN[name](self, *command[1:]))
         if name is not command[0]:
             command = [name, *command[1:]]
-        reply, published = self._execute(self._state, self._micros(), self._table(command))
+        reply, published = self._execute(self._state, self._micros(), *command)
         if published:
             self._publish(published)
         return reply  # type: ignore[no-any-return]

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from statewright.drive import callbacks, clock, outage, session, starting, worker
+from statewright.drive.upkeep import sweep
 from statewright.store import cluster, connection, headroom, opening, recent, redis, scripts
 from statewright.store.upkeep import serials
 from tests.sim.loop import SimLoop
@@ -26,6 +27,10 @@ SOURCES: dict[str, tuple[Any, ...]] = {
     "random": (callbacks, outage, cluster, connection, scripts),
 }
 """Modules by the standard module they use; a test compares this with what they import."""
+
+
+_NEVER = 1e9
+"""Seconds until there is a turn of a sweep."""
 
 
 class _Sources:
@@ -74,14 +79,16 @@ class _Threads(Executor):
 
 
 @contextmanager
-def simulated_sources(world: World) -> Iterator[None]:
-    """For the length of the block, time and chance of the engine are those of `world`."""
-    replacement = _Sources(world)
-    originals = [(module, name, getattr(module, name)) for name, modules in SOURCES.items() for module in modules]
-    originals.append((worker, "Threads", worker.Threads))
+def simulated_sources(world: World, *, swept: bool = True) -> Iterator[None]:
+    """For the length of the block, time and chance of the engine are those of `world`; not `swept`: workers go through no keys
+    unless they are told to."""
+    sources = _Sources(world)
+    replacements = [(module, name, sources) for name, modules in SOURCES.items() for module in modules]
+    replacements += [(worker, "Threads", _Threads), *([] if swept else [(sweep, "_TURN", _NEVER)])]
+    originals = [(module, name, getattr(module, name)) for module, name, _ in replacements]
     try:
-        for module, name, _ in originals:
-            setattr(module, name, _Threads if name == "Threads" else replacement)
+        for module, name, replacement in replacements:
+            setattr(module, name, replacement)
         yield
     finally:
         for module, name, original in originals:

@@ -227,8 +227,7 @@ class World:
     def _owner(self, command: list[bytes]) -> bytes | None:
         """Whose frame a commit is about."""
         frame = b"%bf:%b:%b" % (command[3][: command[3].index(b"}") + 2], command[4], command[5])
-        owner = self.server.execute([b"HGET", frame, b"own"])
-        return owner if isinstance(owner, bytes) else None
+        return self.server.space.field(frame, b"own")
 
     def _refused(self, name: bytes) -> RedisError | None:
         if not self.refusals or name in _ALWAYS or not (self.refusals[-1].reads or name in _WRITES):
