@@ -102,12 +102,16 @@ def _tell(what: str, filled: Filled, *, may_lose: bool = False) -> int:
     print(
         f"{what}: {len(filled.acknowledged)} orders, {len(filled.lost)} lost, {len(filled.stuck)} stuck, "
         f"{len(filled.wrong)} wrong, {sum(filled.attempts.values())} attempts at {len(filled.attempts)} effects, "
-        f"{filled.refused} starts refused, the longest took {filled.longest:.2f} s",
+        f"{filled.refused} starts refused, the longest took {filled.longest:.2f} s, {filled.removed} members removed, "
+        f"repaired: {dict(filled.repaired) or 'nothing'}, {len(filled.incidents)} roll-backs noticed",
         *filled.wrong[:5],
         sep="\n  ",
         flush=True,
     )
-    return len(filled.stuck) + len(filled.wrong) + (0 if may_lose else len(filled.lost))
+    if may_lose:  # then that has to be noticed
+        return len(filled.stuck) + len(filled.wrong) + (bool(filled.lost) and not filled.incidents)
+    unasked = bool(filled.repaired) != (filled.removed > 0)
+    return sum(map(len, (filled.lost, filled.stuck, filled.wrong, filled.incidents))) + unasked
 
 
 if __name__ == "__main__":

@@ -6,17 +6,24 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import redis
 
+from statewright import AsyncEngine
 from statewright.store.embedded import start_embedded
+from statewright.store.keys import SHARDS_EMBEDDED, prefix
 from tests.chaos.filling import Filled, Shop
 
-__all__ = ["full_disk", "no_functions", "no_memory", "slow_disk"]
+__all__ = ["full_disk", "no_functions", "no_members", "no_memory", "slow_disk"]
 
-# F19, to come with the sweep: members of queues, leases and timers are deleted at random while orders are filled, and
-# each order still ends within one sweep.  It needs nothing but a `disturb` of its own, as those below.
+_LISTS = [
+    f"{prefix(shard)}{name}"
+    for shard in range(SHARDS_EMBEDDED)
+    for name in ("l", "t", "q", "q:orders", "e::RUNNING", "e:orders:RUNNING")
+]
+"""What a worker looks into for something to do, and what lists executions that run."""
 
 
 @asynccontextmanager
@@ -79,6 +86,25 @@ async def no_functions(data_dir: Path, seconds: float) -> Filled:
     return await shop.fill(disturb, 60)
 
 
+async def no_members(data_dir: Path, seconds: float) -> Filled:
+    """F19: members of queues, leases, timers and indexes go every 10 ms; then one sweep puts all of them right."""
+    shop, chance = Shop(data_dir=data_dir), Random(1)
+
+    def lose(server: redis.Redis) -> None:
+        for key in chance.sample(_LISTS, 4):
+            gone = server.spop(key) if key.endswith("}:q") else server.zpopmin(key)
+            shop.filled.removed += bool(gone)
+
+    async def disturb() -> None:
+        for _ in range(round(seconds / 0.01)):
+            await _tell(data_dir, lose)
+            await asyncio.sleep(0.01)
+        async with AsyncEngine(data_dir=data_dir) as engine:
+            await engine.sweep()
+
+    return await shop.fill(disturb, 60)
+
+
 async def _tell(data_dir: Path, what: Callable[[redis.Redis], object]) -> None:
     url = await start_embedded(data_dir)
 
@@ -94,6 +120,7 @@ SCENARIOS: dict[str, Callable[[Path, bool], Coroutine[Any, Any, Filled]]] = {
     "an fsync takes 3 s": lambda data_dir, long: slow_disk(data_dir, 3000, 30 if long else 4),
     "the disk is full": lambda data_dir, long: full_disk(data_dir, 15 if long else 1),
     "there is no memory": lambda data_dir, long: no_memory(data_dir, 15 if long else 1),
+    "members are lost": lambda data_dir, long: no_members(data_dir, 20 if long else 2),
     "functions are flushed": lambda data_dir, long: no_functions(data_dir, 30 if long else 2),
 }
 """By what happens: the data directory, and whether it is to go on for long."""

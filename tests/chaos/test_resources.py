@@ -25,6 +25,7 @@ def test_orders_are_filled_in_spite_of_the_server(
         "an fsync takes 3 s": filled.longest > 3,
         "the disk is full": "AOF write error" in (tmp_path / "store" / "server.log").read_text(),
         "there is no memory": filled.refused > 0,
+        "members are lost": filled.removed > 100,
         "functions are flushed": filled.flushed > 20,
     }
     assert happened[trouble], "the test did not do what it says"

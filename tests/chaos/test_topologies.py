@@ -14,10 +14,13 @@ def test_nothing_is_lost_in_a_failover_that_replicas_were_waited_for(tmp_path: P
     asyncio.run(failovers(tmp_path / "s", 1, replicated=True)).assert_whole()
 
 
-def test_a_failover_that_loses_what_was_acknowledged_leaves_nothing_stuck_or_forked(tmp_path: Path) -> None:
-    """That the loss is noticed and reported (T4) belongs here as soon as the engine says so."""
+def test_a_failover_that_loses_what_was_acknowledged_is_reported_and_leaves_nothing_stuck_or_forked(
+    tmp_path: Path,
+) -> None:
+    """T4."""
     filled = asyncio.run(failovers(tmp_path / "s", 1, replicated=False))
     assert (filled.stuck, filled.wrong) == ([], [])
+    assert filled.incidents
     assert filled.lost, "the test did not do what it says: nothing was lost"
 
 
