@@ -110,24 +110,12 @@ MUTANTS = (
         "children for whom there is no room are forgotten",
         "'prev', origin)\n  enqueue(exec, child, now)\n",
         "'prev', origin)\n",
-        where=("map", "cut"),
     ),
     Mutant(
         "a child that is handed over has no lease",
         "    call('ZADD', LEASES, TAKER.deadline, exec .. ':' .. child)\n",
         "",
         where=("map", "crash"),
-    ),
-    Mutant(
-        "more children are handed over than there is room for",
-        "if TAKER and #TAKER.rows < TAKER.room then",
-        "if TAKER and #TAKER.rows <= TAKER.room then",
-    ),
-    Mutant(
-        "a child that is handed over belongs to nobody",
-        "'prev', origin, 'own', TAKER.owner, 'cr', 0",
-        "'prev', origin, 'cr', 0",
-        where=("map", "cut"),
     ),
     Mutant("timers of an ended order stay", "    disarm(exec, frame, timers)\n    if activity", "    if activity"),
     Mutant(

@@ -58,6 +58,7 @@ class Plan:
         faults: (step, kind), in the order of steps.
         late: share of steps in which time passes though messages are on their way.
         shards: of the store.
+        handlers: how many a worker runs at once; it holds four times as many frames.
         archive: seconds after their end executions are archived; None: they are not.
     """
 
@@ -67,6 +68,7 @@ class Plan:
     faults: tuple[tuple[int, str], ...] = ()
     late: float = 0.0
     shards: int = 2
+    handlers: int = 256
     archive: float | None = None
 
     @property
@@ -106,4 +108,5 @@ def plan_of(seed: int, *, roll_back: bool = False) -> Plan:
         late=chance.choice((0.0, 0.0, 0.01, 0.05)),
         archive=chance.choice((None, None, None, 0.5)),
         shards=chance.choice((1, 1, 2)),
+        handlers=chance.choice((1, 256, 256)),
     )
