@@ -106,6 +106,17 @@ MUTANTS = (
         "spawn(exec, parent, epoch, stop, stop,",
         where=("map", "cut"),
     ),
+    Mutant(
+        "children for whom there is no room are forgotten",
+        "'prev', origin)\n  enqueue(exec, child, now)\n",
+        "'prev', origin)\n",
+    ),
+    Mutant(
+        "a child that is handed over has no lease",
+        "    call('ZADD', LEASES, TAKER.deadline, exec .. ':' .. child)\n",
+        "",
+        where=("map", "crash"),
+    ),
     Mutant("timers of an ended order stay", "    disarm(exec, frame, timers)\n    if activity", "    if activity"),
     Mutant(
         "items may be missing", "if ARGV[11] ~= '' and call('HLEN'", "if false and call('HLEN'", where=("map", "busy")

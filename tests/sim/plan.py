@@ -64,6 +64,7 @@ class Plan:
         faults: (step, kind), in the order of steps.
         late: share of steps in which time passes though messages are on their way.
         shards: of the store.
+        handlers: how many a worker runs at once; it holds four times as many frames.
         archive: seconds after their end executions are archived; None: they are not.
         swept: workers go through all keys in the background.
     """
@@ -74,6 +75,7 @@ class Plan:
     faults: tuple[tuple[int, str], ...] = ()
     late: float = 0.0
     shards: int = 2
+    handlers: int = 256
     archive: float | None = None
     swept: bool = True
 
@@ -115,4 +117,5 @@ def plan_of(seed: int, *, roll_back: bool = False) -> Plan:
         archive=chance.choice((None, None, None, 0.5)),
         shards=chance.choice((1, 1, 2)),
         swept=roll_back or chance.random() < _SWEPT,
+        handlers=chance.choice((1, 256, 256)),
     )

@@ -178,6 +178,7 @@ class Run:
             registry(),
             Tokens(site.SECRET),
             clock=ServerClock(),
+            concurrency=self.plan.handlers,
             lease_seconds=self.lease,
             archive_seconds=self.plan.archive,
         )

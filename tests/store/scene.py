@@ -121,7 +121,7 @@ class Scene:
 
     def order(self, frame_id: str = "", **options: Any) -> Commit:
         """A commit, not sent yet; it takes the next revision of the frame unless told otherwise."""
-        names = ("revision", "commit_id", "owner", "base", "consumed", "keep_ms", "requeue")
+        names = ("revision", "commit_id", "owner", "base", "consumed", "keep_ms", "requeue", "room", "lease_ms")
         members = {name: options.pop(name) for name in names if name in options}
         members.setdefault("revision", self.revisions.get(frame_id, 0))
         members.setdefault("owner", "w")

@@ -346,6 +346,8 @@ class Runner:
             keep_ms=self._lease() if stays else 0,
             requeue=goes_on and not stays,
             follows=self._last,
+            room=0 if stays else session.offer(self.execution_id, taken),
+            lease_ms=session.lease_ms,
         )
         self._last = commit.commit_id
         self.revision += 1
@@ -384,7 +386,7 @@ class Runner:
             self._base = committed.base + sum(len(each.step.history) for each in (sent, *self._window))
         if sent.step.entered is not None and sent.step.frame is self.frame:
             self.frame = replace(self.frame, entered_id=committed.base + sent.step.entered)
-        session.follow(self.execution_id, sent.step, committed.now or self._now())
+        session.follow(self.execution_id, sent.step, committed)
 
 
 def _uncancel() -> None:

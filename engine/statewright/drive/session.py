@@ -16,7 +16,7 @@ from statewright.drive.programs import Programs
 from statewright.items import Objects
 from statewright.model import EndExecution, Execution, Finish, Fork, Frame, Limits, StartTimer, Step
 from statewright.states.distributed import Feeding
-from statewright.store.records import Commit, Committed
+from statewright.store.records import Claimed, Commit, Committed
 from statewright.store.verbs import Store
 from statewright.tasks import Registry, Tokens
 
@@ -44,6 +44,8 @@ class Session:
         objects: where distributed Maps read items from and write results to.
         abandon: stop working on frames (execution id, frame ids), because a step has ended them.
         ended: the same for all frames of an execution.
+        room: how many frames more the worker takes on without waiting for its turn.
+        take: takes on a frame.
         refused: a commit was, to whose revision all had been acknowledged.
         feed: starts child executions of a map run (see `Feeder.feed`).
         entropy: seed of every step.
@@ -65,6 +67,8 @@ class Session:
     lookout: Lookout
     abandon: Callable[[str, Iterable[str]], None]
     ended: Callable[[str], None]
+    room: Callable[[], int]
+    take: Callable[[Claimed], None]
     refused: Callable[[Commit, Committed], None] = field(init=False)
     feed: Callable[[Execution, Frame, Callable[[], Feeding], Callable[[], bool]], Awaitable[bool]] = field(init=False)
     entropy: Callable[[], str] = _entropy
@@ -92,13 +96,26 @@ class Session:
     def _next_turn(self) -> None:
         self._marked = False
 
-    def follow(self, execution: str, step: Step, now: int) -> None:
-        """Do what follows, for this worker, from a step that was committed at `now` (ms)."""
+    def offer(self, execution: str, step: Step) -> int:
+        """How many of the frames that become ready by a step this worker takes on with its commit.  Who takes leases looks
+        when they lapse: the answer may be lost, and nobody rings then."""
+        if self.stopping or not any(isinstance(command, Fork | Finish) for command in step.commands):
+            return 0
+        room = self.room()
+        if room:
+            self.lookout.look_at(self.store.shard_of(execution), self.clock.now() + self.lease_ms)
+        return room
+
+    def follow(self, execution: str, step: Step, committed: Committed) -> None:
+        """Do what follows, for this worker, from a step that was committed."""
+        now = committed.now or self.clock.now()
         self.abandon(execution, step.drop)
+        for claimed in committed.claimed:
+            self.take(claimed)
         for command in step.commands:
             if isinstance(command, StartTimer):
                 self.lookout.look_at(self.store.shard_of(execution), command.due or now + command.delay)
-            elif isinstance(command, Fork | Finish):
+            elif isinstance(command, Fork | Finish) and committed.more:
                 self.lookout.look(self.store.shard_of(execution))
             elif isinstance(command, EndExecution):
                 if command.successor is not None:

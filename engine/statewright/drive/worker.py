@@ -111,6 +111,8 @@ class Worker:
             lookout=Lookout(clock, store.shards, safe=not self._virtual),
             abandon=self.abandon,
             ended=self.forget,
+            room=self._spare,
+            take=self._take,
         )
         self._feeder = Feeder(self)
         self.session.feed = self._feeder.feed
@@ -176,10 +178,11 @@ class Worker:
             await asyncio.wait_for(self._loop_ended.wait(), max(grace, 0.2))
         if not self._loop_ended.is_set() and self._loop_task is not None:
             self._loop_task.cancel()  # the store does not answer
-        tasks = {runner.task: runner for runner in self._all() if runner.task is not None}
-        if tasks:
-            await asyncio.wait(tasks, timeout=grace)
-        left = [runner for task, runner in tasks.items() if not task.done()]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                while tasks := self._tasks():  # one may bring others, by a commit that was under way
+                    await asyncio.wait(tasks)
+        tasks, left = self._tasks(), self._all()
         for runner in left:
             runner.abandon()
         if left:  # a handler may refuse to be cancelled: its frame is given back all the same
@@ -229,6 +232,10 @@ class Worker:
             return 0
         stepping = sum(not runner.waits for runner in self._all()) if self._held >= _STEPPING else self._held
         return max(0, min(self._room - self._held, _STEPPING - stepping))
+
+    def _spare(self) -> int:
+        """How many frames more to take on beside those that are claimed in turn."""
+        return max(0, min(self._room - self._reserve, _STEPPING) - self._held)
 
     def _presence(self) -> Presence:
         return Presence(self.session.owner, self._machines, self._held, self._room)
@@ -295,6 +302,9 @@ class Worker:
 
     def _all(self) -> list[Runner]:
         return [runner for runners in self._runners.values() for runner in runners.values()]
+
+    def _tasks(self) -> list[asyncio.Task[None]]:
+        return [runner.task for runner in self._all() if runner.task is not None]
 
     def _take(self, claimed: Claimed) -> None:
         runner = self._runners.get(claimed.execution, {}).get(claimed.frame.id)

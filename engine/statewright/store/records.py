@@ -67,6 +67,8 @@ class Commit(Struct, frozen=True):
         keep_ms: keep the lease for so long (ms), KEEP: as it is; 0 releases the frame.
         requeue: with keep_ms 0: put the frame into the ready queue (for any worker).
         follows: the commit id of the step before this one, if the same holder took it since its claim.
+        room: so many of the frames that become ready by the step (children, the parent they join) are the owner's at
+            once, leased for `lease_ms`.
     """
 
     execution: str
@@ -80,6 +82,8 @@ class Commit(Struct, frozen=True):
     keep_ms: int = 0
     requeue: bool = False
     follows: str = ""
+    room: int = 0
+    lease_ms: int = 0
 
 
 class Committed(Struct, frozen=True):
@@ -91,13 +95,17 @@ class Committed(Struct, frozen=True):
         base: history length before this commit's events (OK, DUP), or now (BASE).  STALE: the frame's revision, -1 if
             there is no such frame, -2 if there is no such execution.
         now: ms, server time of the commit.
-        inbox: entries left in the frame's inbox after it (OK): more to do.
+        inbox: entries left in the frame's inbox after it (OK): more to do; 0 with KEEP, where that was not looked at.
+        claimed: frames that are the owner's now (OK, `Commit.room`).
+        more: other frames may have become ready.
     """
 
     outcome: str
     base: int = 0
     now: int = 0
     inbox: int = 0
+    claimed: tuple[Claimed, ...] = ()
+    more: bool = True
 
 
 @dataclass(frozen=True, slots=True)

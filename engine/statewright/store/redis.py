@@ -125,7 +125,7 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
 
     async def commit(self, commit: Commit) -> Committed:
         """See `Store.commit`.  The call takes its place in the pipeline before anything is awaited."""
-        key = self._key(commit.execution)
+        key, asked_at = self._key(commit.execution), time.monotonic()
         head: list[Argument] = [
             commit.execution,
             commit.frame_id,
@@ -140,7 +140,7 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
         ]
         fork = next((each for each in commit.step.commands if isinstance(each, Fork) and each.items), None)
         head += ["", 0] if fork is None else [fork.epoch, len(fork.items) + len(fork.keys)]
-        head.append(commit.follows)
+        head += [commit.follows, commit.room, commit.lease_ms]
         step, out = codec.encode_commit(commit.step)
         if out.texts:
             arguments = [*head, *out.arguments(self._stored_of(commit.execution, out)), *step]
@@ -156,19 +156,19 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
         try:
             for chunk, sent in items:
                 await self._scripts.finish(sent, "items", key, chunk)
-            outcome, base, now, inbox = await self._scripts.finish(future, "commit", key, arguments)
+            outcome, base, now, *rest = await self._scripts.finish(future, "commit", key, arguments)
             if outcome == b"STALE" and before is not None and await before:
                 # The commit this one builds on is applied; it may have been sent again, behind this one: once more.
-                outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
+                outcome, base, now, *rest = await self._scripts.run("commit", key, arguments)
             if outcome == b"ITEMS":
                 # Calls with items were refused, or came behind this one or ahead of the one it builds on: once more.
                 for chunk, _ in items:
                     await self._scripts.run("items", key, chunk)
-                outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
+                outcome, base, now, *rest = await self._scripts.run("commit", key, arguments)
             if outcome == b"NEED":
                 # A payload taken to be stored is not: the call that brought it was refused, or the server lost it.
                 arguments = head + out.arguments() + step
-                outcome, base, now, inbox = await self._scripts.run("commit", key, arguments)
+                outcome, base, now, *rest = await self._scripts.run("commit", key, arguments)
         finally:
             for sent in [future, *[sent for _, sent in items]]:
                 sent.cancel()  # nobody asks any more for what became of it, if one before it was refused
@@ -179,7 +179,10 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
                 del self._last_commit[frame]
         if commit.keep_ms == 0 and outcome in (b"OK", b"DUP"):
             self._serials.add(self.shard_of(commit.execution), commit.owner)
-        return Committed(outcome.decode(), base, now, inbox)
+        if len(rest) == 1:
+            return Committed(outcome.decode(), base, now, *rest)
+        inbox, more, *rows = rest
+        return Committed(outcome.decode(), base, now, inbox, tuple(await self._claimed(rows, asked_at)), bool(more))
 
     def _stored_of(self, execution: str, out: Outgoing) -> list[str]:
         """Those of the payloads that are taken to be stored."""

@@ -26,7 +26,7 @@ Argument: TypeAlias = str | bytes | int
 
 _AT_ONCE = 3  # redirections, and loadings of the library, in a row without a pause
 
-_SHARED = ("common", "runs", "ending", "apply", "deliver", "repair")
+_SHARED = ("common", "runs", "ending", "deliver", "apply", "repair")
 
 VERBS = (
     "open", "create", "commit", "items", "claim", "claim_frame", "extend", "release", "signal", "heartbeat", "take",

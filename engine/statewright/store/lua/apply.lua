@@ -23,20 +23,19 @@ end
 
 -- Children `first` to `last` - 1 of a fork, ready to run; their first events follow event `origin`.
 local function spawn(exec, parent, epoch, first, last, origin, now)
+  local waiting = false
   for index = first, last - 1 do
-    local child = parent .. '/' .. epoch .. '.' .. format('%d', index)
-    call('HSET', frame_key(exec, child), 'rev', 0, 'prev', origin)
     call('SADD', fork_key('o', exec, parent, epoch), index)
-    enqueue(exec, child, now)
+    waiting = beget(exec, parent .. '/' .. epoch .. '.' .. format('%d', index), origin, now) or waiting
   end
-  if last > first then ring() end
+  if waiting then ring() end
 end
 
--- Tell the parent, once, that its children came to an end.
-local function joined(exec, parent, epoch, prev, now)
+-- Tell the parent, once, that its children came to an end.  (One without children holds its lease yet.)
+local function joined(exec, parent, epoch, prev, now, childless)
   call('HSET', frame_key(exec, parent), 'prev', prev)
   call('RPUSH', inbox_key(exec, parent), 'J' .. epoch)
-  ready(exec, parent, now)
+  if childless then ready(exec, parent, now) else wake(exec, parent, now) end
 end
 
 -- Appends events.  An event follows the frame's last one that is not a side event, unless it says otherwise; its
@@ -94,7 +93,7 @@ local function fork(exec, frame, now, origin, c)
     'window', window, 'tolerance', c.tolerance, 'map', c.map, 'origin', origin, 'body', c.body,
     'open', length > 0 and 1 or 0)
   spawn(exec, frame, c.epoch, 0, stop, origin, now)
-  if length == 0 then joined(exec, frame, c.epoch, origin, now) end
+  if length == 0 then joined(exec, frame, c.epoch, origin, now, true) end
 end
 
 -- The execution is over: only its header, its history, its payloads and its place in the indexes stay.  The header

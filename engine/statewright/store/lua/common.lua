@@ -1,13 +1,13 @@
 -- Shared by all verbs.  Keys are named in keys.py; KEYS[1] only says which shard (slot) the call belongs to.
 -- Everything a user wrote is opaque here: it is stored and returned, never parsed.
-local call, match, format, KEYS, ARGV, P, LEASES, TIMERS, KNOWN, MACHINE
+local call, match, format, KEYS, ARGV, P, LEASES, TIMERS, KNOWN, MACHINE, TAKER
 
 -- The first thing each verb does; nothing is kept from one call to the next.  (While a library is loaded, none of the
 -- globals is there yet.)
 local function enter(keys, argv)
   call, match, format, KEYS, ARGV = redis.call, string.match, string.format, keys, argv
   P = match(keys[1], '^[^}]*}:')
-  LEASES, TIMERS, KNOWN = P .. 'l', P .. 't', nil
+  LEASES, TIMERS, KNOWN, TAKER = P .. 'l', P .. 't', nil, nil
 end
 
 -- A finite number.  Nothing that a script has written is undone, so all arguments are looked at before the first write.
