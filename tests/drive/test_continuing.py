@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from statewright import AsyncEngine, Description
-from statewright.drive.upkeep.retention import _tidy
+from statewright.drive.upkeep.retention import SETTLED_MS, _tidy, collect
 from tests.drive.conftest import Site, idle_worker
 from tests.drive.nesting import CLOCKS, START, definition, nested
 
@@ -104,6 +104,19 @@ async def test_whoever_waits_for_it_waits_for_the_last(site: Site, real: bool, h
         assert answer["Output"] == (order(0) if how == "sync:2" else json.dumps(order(0), separators=(",", ":")))
 
 
+async def test_a_sweep_knows_that_the_last_is_waited_for(site: Site) -> None:
+    async with site.engine() as engine, idle_worker(engine) as worker:
+        await engine.deploy(countdown(), name="child")
+        await engine.deploy(definition({"N": nested(f"{START}.sync:2", {"Name": "c"})}), name="parent")
+        await engine.start("parent", order(wait=1000), name="p")
+        await worker.run_until_idle(until=site.clock())
+        assert await engine.sweep() == {}
+        await worker.run_until_idle(until=site.clock())
+        assert (await engine.describe("parent:p")).status == "RUNNING"
+        await worker.run_until_idle(until=site.clock() + 1_000_000)
+        assert json.loads((await engine.describe("parent:p")).output or "")["Output"] == order(0, wait=1000)
+
+
 async def test_the_last_is_stopped_with_whoever_waits_for_it(site: Site) -> None:
     async with site.engine() as engine, idle_worker(engine) as worker:
         await engine.deploy(countdown(), name="child")
@@ -165,3 +178,43 @@ async def test_archived_chains_are_chains(site: Site) -> None:
         ]
         assert [(each.execution.arn, each.output) for each in await chain(engine, "m:first")] == before
         assert (await engine.wait("m:first", 5)).execution.arn == before[-1][0]
+
+
+async def test_stop_follows_to_the_one_that_goes_on(site: Site) -> None:
+    async with site.engine() as engine, idle_worker(engine) as worker:
+        await engine.deploy(countdown(), name="m")
+        await engine.start("m", order(wait=1000), name="first")
+        await worker.run_until_idle(until=site.clock())
+        stopped = await engine.stop("m:first", "Enough")
+        found = await chain(engine, "m:first")
+        assert (stopped.execution.arn, stopped.status, stopped.error) == (found[-1].execution.arn, "ABORTED", "Enough")
+        assert [each.status for each in found[:-1]] == ["SUCCEEDED"] * 3
+        again = await engine.stop("m:first", "Other")
+        assert (again.execution.arn, again.error) == (stopped.execution.arn, "Enough"), "it has ended"
+
+
+@pytest.mark.parametrize("archived", [True, False])
+async def test_the_first_is_kept_as_long_as_somebody_waits_for_the_last(site: Site, archived: bool) -> None:
+    """Its name is all that they know: without it the work would be begun anew, and go on when nobody waits for it."""
+    async with site.engine() as engine, idle_worker(engine) as worker:
+        await engine.deploy(countdown(), name="child")
+        await engine.deploy(definition({"N": nested(f"{START}.sync", {"Name": "c"})}), name="parent")
+        await engine.start("parent", order(wait=1_000_000), name="p")
+        await worker.run_until_idle(until=site.clock())
+        last = (await chain(engine, "child:c"))[-1].execution.arn
+        site.clock.advance_to(site.clock() + SETTLED_MS)
+        if archived:
+            await engine.store.set_retention(0)
+            for shard in [*range(engine.store.shards)] * 2:
+                await _tidy(engine.store, shard, site.clock(), 0)
+        else:
+            assert [done.executions async for done in collect(engine.store, 0)][-1] == 2
+        assert await engine.sweep() == {}
+        assert len(await engine.list("child")) == 2, "the first and the last"
+        assert (await engine.describe(last)).status == "RUNNING"
+        await engine.stop("parent:p")
+        await worker.run_until_idle(until=site.clock())
+        assert (await engine.describe(last)).status == "ABORTED"
+        site.clock.advance_to(site.clock() + SETTLED_MS + 1)
+        assert [done.executions async for done in collect(engine.store, 0)][-1] == 3
+        assert not await engine.list()

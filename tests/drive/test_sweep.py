@@ -83,6 +83,51 @@ async def test_what_has_no_frame_is_dropped(site: Site) -> None:
         assert set(await snapshot(engine)) - set(before) <= {b"sw:{3}:s"}
 
 
+async def test_what_is_kept_of_those_that_ended_is_put_right(site: Site) -> None:
+    async with site.engine({"work": lambda given: given}) as engine:
+        await deploy(engine, chain(1))
+        names = [(await engine.run("machine", i, name=f"{i}")).execution.id for i in range(4)]
+        store, ids = engine.store, dict(zip("abcd", names, strict=True))
+        for name in "ab":
+            assert await store.archive(ids[name])
+        assert not await engine.sweep()
+        shard = {name: keys.prefix(store.shard_of(id_)) for name, id_ in ids.items()}
+        archive = await call(engine, "GET", f"{shard['a']}z:{ids['a']}")
+        await call(engine, "ZREM", f"{shard['a']}z", ids["a"])
+        await call(engine, "ZREM", f"{shard['c']}done", ids["c"])
+        await call(engine, "SET", f"{shard['d']}z:{ids['d']}", archive)
+        await call(engine, "SET", f"{shard['d']}z:nobody", archive)
+        for kind in ("done", "z"):
+            await call(engine, "ZADD", shard["b"] + kind, 5, "nobody")
+        assert await engine.sweep() == {"archive": 4, "leftovers": 2}
+        assert not await engine.sweep()
+        for archived, expected in ((True, "ab"), (False, "cd")):
+            found = [each for s in range(store.shards) for each in await store.ended(s, 0, 9, archived=archived)]
+            assert {each.execution for each in found} == {ids[name] for name in expected}
+            ends = [(await engine.describe(f"machine:{'abcd'.index(name)}")).stopped_at for name in expected]
+            assert sorted(each.at for each in found) == sorted(end for end in ends if end is not None)
+        assert not [finding async for each in engine.verify() for finding in each.findings]
+
+
+async def test_names_that_workers_go_by_are_put_right(site: Site) -> None:
+    async with site.engine() as engine, idle_worker(engine) as worker:
+        await deploy(engine, one_task("arn:aws:states:us-east-1:000000000000:activity:dig"))
+        started = await engine.start("machine", name="e")
+        await worker.run_until_idle()
+        assert not await engine.sweep()
+        id_ = (await engine.describe("machine:e")).execution.id
+        shard = keys.prefix(engine.store.shard_of(id_))
+        claimed = await engine.store.claim_frame(id_, "", "w", 1000)
+        assert claimed is not None
+        assert await engine.store.bury(claimed, "w", "why")
+        assert not await engine.sweep()
+        await call(engine, "DEL", f"{shard}a", f"{shard}dl")
+        await call(engine, "SADD", f"{shard}q", "nobody")
+        assert await engine.sweep() == {"queues": 2, "dead letters": 1}
+        assert not await engine.sweep()
+        assert [letter.execution_arn for letter in await engine.dead_letters()] == [started.arn]
+
+
 async def test_a_roll_back_is_noticed_told_and_survived(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     async with site.engine({"work": lambda given: given}, real=True) as engine:
         await deploy(engine, chain(3))

@@ -136,7 +136,7 @@ async def everything(url: str) -> None:
         await store.announce(Presence("w", (), 0, 1), 1000)
         await store.measure()
         await store.sweep([name async for names in store.keys_of(None) for name in names])
-        async for names in store.all_keys():
+        async for names in store.keys_of(None):
             await store.verify_keys(names)
     finally:
         await store.close()

@@ -26,6 +26,7 @@ _CHOICE = {"Type": "Choice", "Choices": [{"Variable": "$.wait", "IsPresent": Tru
 
 DEFINITIONS: dict[str, dict[str, Any]] = {
     "line": _machine(A=_task("echo", Next="B"), B=_task("echo", Next="C"), C={"Type": "Pass", "End": True}),
+    "kept": _machine(A=_task("echo", Next="B"), B={"Type": "Pass", "Result": ["x" * 3000], "End": True}),
     "fails": _machine(A=_task("fail", Catch=[{"ErrorEquals": ["States.ALL"], "Next": "B"}]), B={"Type": "Fail"}),
     "wait": _machine(W=_WAIT),
     "token": _machine(
@@ -81,6 +82,8 @@ async def fill(data_dir: Path, times: int = 1) -> None:
                 for name, given in (
                     ("line", {"n": number, "large": large}),
                     ("line", {"n": number}),
+                    ("kept", {"n": number, "large": large}),
+                    ("kept", {"n": number}),
                     ("fails", {}),
                     ("map", [{"n": 1}, {"n": 2}]),
                     ("spread", [{"n": 1}, {"n": 2}]),
@@ -92,7 +95,29 @@ async def fill(data_dir: Path, times: int = 1) -> None:
                 await engine.start("spread", [{"wait": 1}, {"n": 2}], name=f"spread-{number}")
                 stopped = await engine.start("wait", {})
                 await engine.stop(stopped.arn, "Enough", "by hand")
+                await engine.start("wait", {}, name=f"aside-{number}")
             await _at_rest(engine)
+        await _archive(engine)
+        for number in range(times):
+            await _put_aside(engine, f"wait:aside-{number}")
+
+
+async def _archive(engine: AsyncEngine) -> None:
+    """Archive all executions of one state machine, and the children of map runs that have ended."""
+    arns = [each.execution.arn for each in await engine.list("spread")]
+    runs = [run.arn for arn in arns for run in await engine.map_runs(arn)]
+    children = [child for run in runs for child in await engine.list(map_run=run)]
+    for each in (*await engine.list("kept"), *children):
+        if each.status != "RUNNING":
+            assert await engine.store.archive(each.execution.id)
+
+
+async def _put_aside(engine: AsyncEngine, execution: str) -> None:
+    """Make a dead letter of an execution."""
+    id_ = (await engine.describe(execution)).execution.id
+    claimed = await engine.store.claim_frame(id_, "", "someone", 10_000)
+    assert claimed is not None
+    assert await engine.store.bury(claimed, "someone", "it cannot be got on with")
 
 
 async def _at_rest(engine: AsyncEngine) -> None:

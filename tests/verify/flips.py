@@ -25,8 +25,13 @@ from tests.verify.filling import fill
 __all__ = ["UNCHECKED", "Outcome", "flip_bits"]
 
 UNCHECKED = {
-    r"sw:\{meta\}:(meta|machines|m:.*)( .*)?": "the record of a state machine but for its definition; the secret",
-    r"sw:\{\d+\}:(q.*|l|t|a:.*|n)": "queues, leases, timers, notices: the sweep puts them right",
+    r"sw:\{meta\}:(meta|machines|m:.*|old)( .*)?": "the record of a state machine but for its definition; the secret",
+    r"sw:\{meta\}:(sweep|workers|said|incidents)( .*)?": "what workers do and have done",
+    r"sw:\{\d+\}:(q.*|l|t|a.*|n)": "queues, leases, timers, notices: the sweep puts them right",
+    r"sw:\{\d+\}:(w|s)( .*)?": "what workers were told, and what the sweep has put right",
+    r"sw:\{\d+\}:(done|z|dl)": "since when executions have ended, and dead letters have been put aside",
+    r"sw:\{\d+\}:x:\w+(\.\d+)? (td|fi|la)": "when its time is over; of a chain the first and the last",
+    r"sw:\{\d+\}:f:[^ ]* dl": "why a dead letter was put aside",
     r"(?!sw:|scripts).*": "keys of other programs, as far as anybody can tell",
     r"sw:\{\d+\}:x:\w+(\.\d+)? (nonce|n0|rev|cid|own|cr|cb)": "by what the repetition of a call is recognised",
     r"sw:\{\d+\}:f:[^ ]* (rev|cid|own|cr|cb|sn|tk|ans|del|hb)": "by what the repetition of a call is recognised",

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 import redis
 
 from statewright import AsyncEngine, StatewrightError
+from statewright.store import keys
 from statewright.store.embedded import start_embedded, stop_embedded
+from statewright.store.upkeep.archive import Archive
+from statewright.store.upkeep.inspecting import _owner
 from tests.cli.conftest import Shell
 from tests.verify.filling import TASKS, fill
 from tests.verify.flips import flip_bits
@@ -47,7 +53,7 @@ async def test_what_the_engine_wrote_is_sound(filled: Path) -> None:
 async def test_each_execution_is_counted(filled: Path) -> None:
     async with AsyncEngine(await start_embedded(filled)) as engine:
         looked = [each async for each in engine.verify() if each.execution]
-        assert len(looked) == len({each.execution for each in looked}) == 13 + 4  # four are children of map runs
+        assert len(looked) == len({each.execution for each in looked}) == 16 + 4  # four are children of map runs
         assert sum(each.events for each in looked) > 80
         assert len([each async for each in engine.verify(machine="line")]) == 2
         running = [each.execution async for each in engine.verify(machine="map", status="RUNNING")]
@@ -81,7 +87,10 @@ def _flipped(value: bytes, place: int = -3) -> bytes:
     return bytes(changed)
 
 
-def _damages(server: redis.Redis) -> Iterator[tuple[str, set[str], Callable[[], Any], list[bytes]]]:
+Damage: TypeAlias = tuple[str, set[str], Callable[[], Any], list[bytes]]
+
+
+def _damages(server: redis.Redis) -> Iterator[Damage]:
     """What is done, the codes it must be found with, how, and the keys that are changed by it."""
     line, wait = _header(server, "line", "SUCCEEDED"), _header(server, "wait", "RUNNING")
     mapped, failed, token = (
@@ -140,13 +149,64 @@ def _damages(server: redis.Redis) -> Iterator[tuple[str, set[str], Callable[[], 
     yield "it is listed twice", {"WrongIndex"}, lambda: server.zadd(index, {line.rpartition(b":")[2]: 1}), [index]
     timers = b"%b:t" % wait.partition(b":x:")[0]
     yield "a timer is lost", {"WrongTimer"}, lambda: server.delete(timers), [timers]
+    due = {member: score - 1000 for member, score in server.zrange(timers, 0, -1, withscores=True)}
+    yield "timers are put forward", {"WrongTimer"}, lambda: server.zadd(timers, due), [timers]
+    yield from _damages_of_what_ended(server, line)
+
+
+def _damages_of_what_ended(server: redis.Redis, line: bytes) -> Iterator[Damage]:
+    kept = _header(server, "kept", "SUCCEEDED")
+    archive, shard, id_ = _of(kept, "z"), kept.partition(b":x:")[0], kept.rpartition(b":")[2]
+    stored = server.get(archive)
+    assert stored is not None
+    whole = Archive.unpack(stored)
+
+    def change(**parts: Any) -> Callable[[], Any]:
+        return lambda: server.set(archive, replace(whole, **parts).pack())
+
+    yield "an archive is damaged", {"BrokenRecord"}, lambda: server.set(archive, _flipped(stored)), [archive]
+    yield "an archive is lost", {"BrokenChain"}, lambda: server.delete(archive), [archive]
+    yield "an archive lacks events", {"BrokenChain"}, change(records=whole.records[:-1]), [archive]
+    yield "an archive has another output", {"WrongEnd"}, change(fields=whole.fields | {b"output": b"=1"}), [archive]
+    yield "an archive has another input", {"BrokenHeader"}, change(fields=whole.fields | {b"head": b"?"}), [archive]
+    for place in (_of(line, "z"), shard + b":z:nobody"):
+        yield "an archive is nobody's", {"ForeignKey"}, lambda place=place: server.set(place, stored), [place]  # type: ignore[misc]
+    archived, fresh = shard + b":z", line.partition(b":x:")[0] + b":done"
+    yield "it is never deleted", {"WrongIndex"}, lambda: server.zrem(archived, id_), [archived]
+    yield "it is never archived", {"WrongIndex"}, lambda: server.zrem(fresh, line.rpartition(b":")[2]), [fresh]
+    yield "nobody is to be deleted", {"WrongIndex"}, lambda: server.zadd(archived, {"nobody": 1}), [archived]
+    letters = _key(server, "sw:*:dl")
+    (letter,) = server.zrange(letters, 0, -1)
+    header = letters[:-2] + b"x:" + letter.partition(b":")[0]
+    yield "a dead letter is not listed", {"WrongFrame"}, lambda: server.zrem(letters, letter), [letters]
+    yield "one is listed that is none", {"WrongIndex"}, lambda: server.zadd(letters, {"nobody:": 1}), [letters]
+    yield "dead letters are not counted", {"BrokenHeader"}, lambda: server.hdel(header, "dn"), [header]
+    runs = _key(server, "sw:*:runs")
+    yield "a map run is nowhere", {"WrongIndex"}, lambda: server.hset(runs, "r", "nobody::1"), [runs]
+    yield "a key of a shard is none of ours", {"ForeignKey"}, lambda: server.set("sw:{1}:sweep", 1), [b"sw:{1}:sweep"]
+
+
+def test_every_kind_of_key_is_known() -> None:
+    """All that `keys` lists, and no others."""
+    names = re.findall(r"^    sw:([^\s,]+(?:, :[^\s,]+)*)", keys.__doc__ or "", re.MULTILINE)
+    listed = set()
+    for line in names:
+        first, *others = line.split(", :")
+        prefix = first[: first.index("}:") + 2]
+        for name in (first, *[prefix + other for other in others]):
+            head, _, kind = name.partition("}:")
+            listed |= {f"sw:{head}}}:{kind.replace('j|r|i|o', letter)}" for letter in "jrio"}
+    assert len(listed) > 30
+    for name in listed:
+        key = name.replace("<exec>", "ab.7").replace("<frame>", "").replace("<e>", "1").replace("<name>", "n")
+        assert (_owner(key, 16) != ("", "")) == (not key.endswith(":-")), key
 
 
 def test_every_damage_is_found(filled: Path) -> None:
     url = asyncio.run(start_embedded(filled))
     with redis.Redis.from_url(url) as server:
-        for what, codes, damage, keys in _damages(server):
-            before = {key: server.dump(key) for key in keys}
+        for what, codes, damage, places in _damages(server):
+            before = {key: server.dump(key) for key in places}
             damage()
             found = {code for code, _ in asyncio.run(_found(filled))}
             for key, dump in before.items():
@@ -174,7 +234,7 @@ async def test_executions_may_go_on_meanwhile(tmp_path: Path) -> None:
             }
         },
     }
-    async with AsyncEngine(data_dir=tmp_path / "store", tasks=TASKS) as engine:
+    async with AsyncEngine(data_dir=tmp_path / "store", tasks=TASKS, archive_after=timedelta(0)) as engine:
         await engine.deploy(machine, name="busy")
         async with engine.worker():
             started = [(await engine.start("busy", list(range(60)))).arn for _ in range(12)]
@@ -201,7 +261,7 @@ def test_the_command(tmp_path: Path, filled: Path) -> None:
     shell = Shell(tmp_path)
     said = shell("verify", "--data-dir", filled)
     assert (said.code, said.out) == (0, "")
-    assert "17 executions with" in said.err
+    assert "20 executions with" in said.err
     assert "no problems" in said.err
     url = asyncio.run(start_embedded(filled))
     with redis.Redis.from_url(url) as server:

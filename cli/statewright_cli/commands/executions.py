@@ -190,15 +190,14 @@ async def history(settings: Settings, execution: str, reverse: bool, limit: int 
 async def stop(settings: Settings, execution: str, error: str | None, cause: str | None) -> None:
     """Stop a running execution: it ends as ABORTED, its open tasks are cancelled.
 
-    EXECUTION is an ARN or MACHINE:NAME.
+    EXECUTION is an ARN or MACHINE:NAME.  One that has continued as another is followed: what goes on is stopped.
 
     \b
     Examples:
       statewright stop order-fulfilment:order-1001 --error Cancelled --cause 'the customer called'
     """
     async with connect(settings) as engine:
-        await engine.stop(execution, error, cause)
-        row = execution_row(await engine.describe(execution))
+        row = execution_row(await engine.stop(execution, error, cause))
     if settings.json:
         output.document(row)
     else:

@@ -174,11 +174,18 @@ class Executions(Workers, StateMachines):
 
     async def stop(self, execution: str, error: str | None = None, cause: str | None = None) -> Description:
         """Stop an execution: ABORTED with `error` and `cause`, unless it has ended before.  Running handlers are
-        cancelled, those of other workers when they next extend their lease."""
-        id_, opened = await self._id(execution), self._open
-        await callbacks.stop(opened.store, opened.programs, id_, error, cause, self._limits)
-        self._crew.forget(id_)
-        return await self.describe(execution)
+        cancelled, those of other workers when they next extend their lease.
+
+        One that has handed over to another is followed, as by `wait`: the last one is stopped, and returned."""
+        opened = self._open
+        while True:
+            id_ = await self._id(execution)
+            await callbacks.stop(opened.store, opened.programs, id_, error, cause, self._limits)
+            self._crew.forget(id_)
+            description = await self.describe(execution)
+            if description.successor is None:
+                return description
+            execution = description.successor
 
     async def wait(self, execution: str, timeout: float | None = None) -> Description:
         """Wait until an execution has ended, and all that it handed over to; at most `timeout` seconds, TimeoutError

@@ -48,8 +48,8 @@ class Verification(Executions):
         store, whole = self._open.store, name is None and status is None
         if whole:
             yield Verified("", 0, tuple(await store.verify_scripts()))
-        async for keys in store.all_keys():
-            ids = [key.partition("}:x:")[2] for key in keys if "}:x:" in key]
+        async for keys in store.keys_of(None):
+            ids = [key.partition(b"}:x:")[2].decode(errors="backslashreplace") for key in keys if b"}:x:" in key]
             async for verified in self._verified(ids, name, status):
                 yield verified
             if whole:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
 
 from statewright.store import codec, keys
 from statewright.store.address import Kind
 from statewright.store.codec import Incoming, Resolve
+from statewright.store.connection import Connection
 from statewright.store.durability import Durability, judge
 from statewright.store.nodes import survey
 from statewright.store.recent import Recent
 from statewright.store.records import Description, HistoryPage, MachineRecord
+from statewright.store.replies import ServerError, refusal
 from statewright.store.scripts import Argument, Scripts
 from statewright.store.upkeep.archive import Archive
 
@@ -23,6 +25,8 @@ _HEADER = ("head", "st", "t0", "t1", "output", "error", "cause", "nx", "dn")
 _STATUSES = ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED")
 
 T = TypeVar("T")
+
+_KEYS_AT_ONCE = 200
 
 _DEFINITIONS_CACHED = 256
 
@@ -66,6 +70,26 @@ class Reading:
     async def _all(self, commands: list[tuple[Argument, ...]]) -> list[Any]:
         """The answers to several commands, sent together."""
         return await self._scripts.calls(commands)
+
+    async def keys_of(self, shard: int | None) -> AsyncIterator[list[bytes]]:
+        """See `Store.keys_of`."""
+        pattern = "sw:*" if shard is None else f"{keys.prefix(shard)}*"
+        for node in self._scripts.server.primaries():
+            cursor = b"0"
+            while True:
+                cursor, found = await self._scan(node, cursor, pattern)
+                if found:
+                    yield found
+                if cursor == b"0":
+                    break
+
+    async def _scan(self, node: Connection, cursor: bytes, pattern: str) -> tuple[bytes, list[bytes]]:
+        """Some of the keys of a server, and where it goes on."""
+        try:
+            after, found = await node.call("SCAN", cursor, "MATCH", pattern, "COUNT", _KEYS_AT_ONCE)
+        except ServerError as error:
+            raise refusal(error) from None
+        return after, found
 
     async def _fetch(self, incoming: Incoming) -> bool:
         """Fetch the payloads that were wanted, all at once; whether there were any, so it is to be decoded again."""

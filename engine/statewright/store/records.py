@@ -257,6 +257,17 @@ class OpenTask:
     child: str
 
 
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """A nested execution: its id, status (None: it does not exist), its link as it is stored, and whether its end is
+    still to be told."""
+
+    execution: str
+    status: str | None
+    link: str
+    telling: bool
+
+
 TaskState: TypeAlias = Literal["open", "answered", "over", "ahead"]
 """See `Store.task_state`."""
 

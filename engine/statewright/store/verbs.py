@@ -27,6 +27,7 @@ from statewright.store.records import (
     Lease,
     MachineRecord,
     MapRunCounts,
+    Nested,
     OpenTask,
     Presence,
     Signal,
@@ -192,7 +193,8 @@ class Store(Protocol):
         """A notice has been obeyed."""
 
     def keys_of(self, shard: int | None) -> AsyncIterator[list[bytes]]:
-        """Names of all keys of a shard (None: of all), some at a time; one that is there all along is among them."""
+        """Names of all keys of a shard (None: of all), some at a time; one that is there all along is among
+        them, perhaps twice."""
 
     async def next_keys(self, now_and_then: float, rest: float) -> list[bytes]:
         """The next names of keys that all workers together go through, if that was done last at least `now_and_then`
@@ -213,9 +215,8 @@ class Store(Protocol):
     async def repairs(self) -> dict[str, int]:
         """How many repairs there have been, by what was put right."""
 
-    async def nested(self, child: str) -> tuple[str | None, str, bool]:
-        """A nested execution: its status (None: it does not exist), its link, and whether its end is still to be
-        told."""
+    async def nested(self, child: str) -> Nested:
+        """How a nested execution stands: the last, if it handed over to others."""
 
     async def retention(self) -> int | None:
         """For how long (ms) executions are kept after their end; None: for ever.  90 days unless somebody set it."""
@@ -276,9 +277,6 @@ class Store(Protocol):
         "error") for each server of the "topology"; "settings" has what each means under the store's "durability"
         (see `Setting`)."""
 
-    def all_keys(self) -> AsyncIterator[list[str]]:
-        """All keys of the store, some at a time; one that comes or goes meanwhile may be named twice or not at all."""
-
     async def verify_execution(
         self, execution: str, machine: str | None = None, status: str | None = None
     ) -> Verified | None:
@@ -287,7 +285,7 @@ class Store(Protocol):
         It may go on meanwhile: everything but the history is read at one moment, and the history up to there.
         """
 
-    async def verify_keys(self, names: Sequence[str]) -> list[Finding]:
+    async def verify_keys(self, names: Sequence[bytes]) -> list[Finding]:
         """Which of these keys belong to nothing, and definitions that are not what they are called."""
 
     async def verify_scripts(self) -> list[Finding]:

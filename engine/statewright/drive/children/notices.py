@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from statewright.arn import execution_id_of
 from statewright.drive.callbacks import stop
 from statewright.drive.children.nested import outcome
 from statewright.drive.session import Session
@@ -108,10 +107,8 @@ class Notices:
             await self._session.store.signal(link.execution, link.frame_id, answer)
 
     async def _check(self, child: str) -> None:
+        child = (await self._session.store.nested(child)).execution  # it may go on as another one
         description = await self._session.store.describe(child)
-        while description is not None and description.successor is not None:  # it goes on as another one
-            child = execution_id_of(description.successor)
-            description = await self._session.store.describe(child)
         link = None if description is None else description.execution.link
         if link is None:
             return

@@ -186,15 +186,15 @@ class Sweeper:
         if not task.child:
             return 0  # its token is out
         store, place = self._session.store, (task.execution, task.frame.id, task.frame.epoch)
-        status, link, telling = await store.nested(task.child)
-        ours = link.partition(":")[2] == ":".join(map(str, place))
-        if ours and (status == "RUNNING" or telling):
+        nested = await store.nested(task.child)
+        ours = nested.link.partition(":")[2] == ":".join(map(str, place))
+        if ours and (nested.status == "RUNNING" or nested.telling):
             return 0
         # Asked after the nested execution: what it had told by then would be known here.
         if await store.task_state(*place) != "open":
             return 0
         if ours:
-            await self._notices.answer(task.child)
+            await self._notices.answer(nested.execution)
             await store.repaired(task.execution, "answers")
         else:
             await self._order(task)

@@ -11,7 +11,10 @@ if known[1] then
   local same = known[1] == digest and known[2] == 'RUNNING' and not match(link, '^awaited')
     or link ~= '' and known[5] == link
   -- Whoever orders it once more has lost the answer, too.
-  if known[5] == link and match(link, '^awaited') and known[2] ~= 'RUNNING' then notice('E' .. exec) end
+  local last = last_of(exec)
+  if known[5] == link and match(link, '^awaited') and call('HGET', P .. 'x:' .. last, 'st') ~= 'RUNNING' then
+    notice('E' .. last)
+  end
   return {same and 'DUP' or 'EXISTS', tonumber(known[3]), now, 0}
 end
 -- The step may show the start time to the definition, so it cannot be changed here any more.  It may be past: a server

@@ -3,6 +3,10 @@
 -- The names of the indexes that list an execution: of all and of its state machine, or of the map run it belongs to.
 local function indexes(machine, run) return run and run ~= '' and {run} or {'', machine} end
 
+-- Who waits for an execution that handed over knows the first of them all; that says which is the last (`la`), and the
+-- others say which is the first (`fi`).
+local function last_of(exec) return call('HGET', P .. 'x:' .. exec, 'la') or exec end
+
 -- The execution hands over: `c` is its successor, which begins in the same commit and takes its place for whoever waits
 -- for it (`link`).  Its input, if it is large, is a payload of this step.
 local function succeed(exec, machine, link, c, now)
@@ -14,10 +18,18 @@ local function succeed(exec, machine, link, c, now)
   end
   call('HSET', x, 'head', c.head, 'mn', machine, 'dg', '', 'st', 'RUNNING', 't0', c.started)
   if link and link ~= '' then call('HSET', x, 'up', link, 'ix', '', 'ex', 0) end
+  if awaited then
+    local first = call('HGET', P .. 'x:' .. exec, 'fi') or exec
+    if call('HEXISTS', P .. 'x:' .. first, 'st') == 1 then call('HSET', P .. 'x:' .. first, 'la', c.exec) end
+    call('HSET', x, 'fi', first)
+  end
   for _, index in ipairs(indexes(machine)) do call('ZADD', P .. 'e:' .. index .. ':RUNNING', c.started, c.exec) end
   call('RPUSH', P .. 'h:' .. c.exec, linked(c.exec, '', {format('0,%d,,', now) .. c.event}))
   call('HSET', frame_key(c.exec, ''), 'body', c.body, 'ph', 'enter', 'ep', 0, 'prev', 1, 'rev', 1)
-  if c.due ~= '' then call('ZADD', TIMERS, c.due, c.exec .. '::0:execution') end
+  if c.due ~= '' then
+    call('ZADD', TIMERS, c.due, c.exec .. '::0:execution')
+    call('HSET', x, 'td', c.due)
+  end
   ready(c.exec, '', now)
   if awaited then notice('C' .. c.exec) end -- whoever waited may have stopped
 end

@@ -37,7 +37,7 @@ local examine = {}
 
 function examine.x(exec, _, _, now)
   local x = P .. 'x:' .. exec
-  local h = call('HMGET', x, 'st', 'mn', 'ix', 't0', 'ex', 'td')
+  local h = call('HMGET', x, 'st', 'mn', 'ix', 't0', 'ex', 'td', 't1', 'up')
   local status, due = h[1], h[6]
   if not status then return end
   if status == 'RUNNING' or h[5] ~= '1' then
@@ -54,11 +54,23 @@ function examine.x(exec, _, _, now)
     call('ZADD', TIMERS, due, exec .. '::0:execution')
     count('timers')
   end
+  -- (The children of map runs go with their parents, and wait for being archived only.)
+  if status ~= 'RUNNING' and not run_of(h[8])
+      and not call('ZSCORE', P .. 'done', exec) and not call('ZSCORE', P .. 'z', exec) then
+    call('ZADD', P .. (call('EXISTS', P .. 'z:' .. exec) == 1 and 'z' or 'done'), h[7], exec)
+    count('archive')
+  end
+end
+
+-- An archive belongs to a header that was emptied when it was written.
+function examine.z(exec)
+  local h = call('HMGET', P .. 'x:' .. exec, 'st', 'head')
+  if (not h[1] or h[2]) and call('UNLINK', P .. 'z:' .. exec) == 1 then count('leftovers') end
 end
 
 function examine.f(exec, frame, _, now)
   local key, f = frame_key(exec, frame), {}
-  local names = {'rev', 'ph', 'ep', 'tm', 'hb', 'aq', 'jb', 'ans', 'body'}
+  local names = {'rev', 'ph', 'ep', 'tm', 'hb', 'aq', 'jb', 'ans', 'body', 'dl'}
   for i, value in ipairs(call('HMGET', key, unpack(names))) do f[names[i]] = value or nil end
   if not f.rev then return end
   if not running(exec) then
@@ -68,6 +80,7 @@ function examine.f(exec, frame, _, now)
   if not lineage_open(exec, frame) then return end -- its parent drops it
   if queued(exec, frame) and call('SADD', P .. 'q', machine_of(exec)) == 1 then count('queues') end
   examine_timers(exec, frame, f, now)
+  if f.dl and call('ZADD', P .. 'dl', 'NX', now, exec .. ':' .. frame) == 1 then count('dead letters') end
   if not parked(exec, frame) then return end
   if mail(exec, frame) or not f.ph or f.ph == 'enter' then return wake(exec, frame, now, 'queues') end
   if f.ph == 'join' and call('HGET', fork_key('j', exec, frame, f.ep), 'open') ~= '1' then
@@ -139,6 +152,22 @@ function examine.w(_, _, _, now)
   end
 end
 
+-- The sets of names: of state machines that have ready frames, and of activities that have waiting tasks.
+function examine.q()
+  for _, machine in ipairs(call('SMEMBERS', P .. 'q')) do
+    if call('EXISTS', queue(machine)) == 0 then
+      call('SREM', P .. 'q', machine)
+      count('queues')
+    end
+  end
+end
+
+function examine.a()
+  for _, activity in ipairs(call('SMEMBERS', P .. 'a')) do -- that there are none any more is noticed here and elsewhere
+    if call('EXISTS', P .. 'a:' .. activity) == 0 then call('SREM', P .. 'a', activity) end
+  end
+end
+
 local function forget_without(there, kind)
   return function(exec, frame, epoch)
     local parts = {kind, exec}
@@ -187,16 +216,27 @@ end
 
 function belongs.e(index, name) return call('HGET', P .. 'x:' .. name, 'st') == match(index, '([^:]*)$') end
 
+local function ended(_, name)
+  local status = status_of(name)
+  return status and status ~= 'RUNNING'
+end
+belongs.done = ended
+belongs.z = ended
+
 function belongs.dl(_, name)
   local exec, frame = match(name, '^([^:]*):(.*)$')
   return running(exec) and call('HEXISTS', frame_key(exec, frame), 'dl') == 1
 end
 
-local MEANINGS = {l = 'leases', q = 'queues', t = 'timers', a = 'queues', e = 'indexes', dl = 'dead letters'}
+local MEANINGS = {l = 'leases', q = 'queues', t = 'timers', a = 'queues', e = 'indexes', dl = 'dead letters', done = 'archive', z = 'archive'}
 
 local function examine_member(kind, of, name)
   local key = P .. kind .. (of ~= '' and ':' .. of or '')
-  if belongs[kind](of, name) or call('ZREM', key, name) == 0 then return end
+  if belongs[kind](of, name) then
+    if kind == 'a' and call('SADD', P .. 'a', of) == 1 then count('queues') end
+    return
+  end
+  if call('ZREM', key, name) == 0 then return end
   if kind == 'q' and call('EXISTS', key) == 0 then call('SREM', P .. 'q', of) end
   count(MEANINGS[kind])
 end

@@ -8,7 +8,7 @@ for at = 2, #ARGV, 5 do
   if ARGV[at] == 'm' then
     examine_member(kind, one, two)
   else
-    local depth = ({x = 1, h = 1, p = 1, k = 1, f = 2, b = 2, w = 0})[kind] or 3
+    local depth = ({w = 0, q = 0, a = 0, x = 1, h = 1, p = 1, z = 1, k = 1, f = 2, b = 2})[kind] or 3
     examine[kind](depth > 0 and one or nil, depth > 1 and two or nil, depth > 2 and three or nil, now)
   end
 end

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from statewright.arn import execution_id_of
@@ -11,11 +11,14 @@ from statewright.audit import ENDS, Finding, StoredFrame, Trail
 from statewright.model import Execution, Fork, Frame, LinkKind, Phase, TaskKind
 from statewright.store import codec
 from statewright.store.codec import Resolve
+from statewright.store.upkeep.archive import Archive
 
 __all__ = ["FrameParts", "Inspected", "differences_of_end", "differences_of_header", "stored_frame"]
 
-_HEADER_FIELDS = frozenset("head mn dg st t0 t1 nonce n0 up ix ex output error cause rev cid own cr cb".split())
-_FRAME_FIELDS = frozenset("rev prev own cr del body ph ep cid cb tm hb aq fk jb mr entered sn tk ans".split())
+_HEADER_FIELDS = frozenset(
+    "head mn dg st t0 t1 td nonce n0 up ix ex output error cause nx fi la dn rev cid own cr cb".split()
+)
+_FRAME_FIELDS = frozenset("rev prev own cr del dl body ph ep cid cb tm hb aq fk jb mr entered sn tk ans".split())
 _FORK_FIELDS = frozenset("next left failed length window tolerance map origin body open index error cause".split())
 """What the scripts write; a name that is none of these was another."""
 
@@ -30,19 +33,21 @@ def _hash(flat: list[bytes]) -> dict[bytes, bytes]:
 @dataclass(frozen=True, slots=True)
 class FrameParts:
     """What is kept of a frame: its id, its hash, when its timers are due (None: they are not there), entries in its
-    inbox, and of its forks by epoch: join records, children with results, open children."""
+    inbox, since when it is a dead letter, and of its forks by epoch: join records, children with results, open
+    children."""
 
     id: str
     fields: Mapping[str, bytes]
     timers: tuple[bytes | None, ...]
     waits: int
+    aside: bytes | None
     records: Mapping[int, Mapping[bytes, bytes]]
     ended: Mapping[int, set[bytes]]
     open: Mapping[int, set[bytes]]
 
     @classmethod
     def of(cls, answer: list[Any]) -> FrameParts:
-        id_, flat, timers, waits, forks = answer
+        id_, flat, timers, waits, aside, forks = answer
         fields = {name.decode(errors="replace"): value for name, value in _hash(flat).items()}
         by = [{int(fork[0]): fork[part] for fork in forks} for part in (1, 2, 3)]
         return cls(
@@ -50,6 +55,7 @@ class FrameParts:
             fields,
             tuple(timers),
             waits,
+            aside,
             {epoch: _hash(record) for epoch, record in by[0].items()},
             {epoch: set(results) for epoch, results in by[1].items()},
             {epoch: set(children) for epoch, children in by[2].items()},
@@ -65,7 +71,7 @@ class FrameParts:
         for wrong in self._wrong(frame):
             yield Finding("WrongFrame", f"frame {self.id!r} {wrong}")
         if not all(self.timers) and self.waits == 0:
-            yield Finding("WrongTimer", f"frame {self.id!r} has a timer that will never fire")
+            yield Finding("WrongTimer", f"frame {self.id!r} has a timer that will not fire when it should")
 
     def differs_from(self, fork: Fork) -> bool:
         """Whether a fork's record does not fit what was ordered."""
@@ -85,6 +91,8 @@ class FrameParts:
                 ended, open_ = self.ended[epoch], self.open[epoch]
                 if len(ended) != length - left or ended & open_ or len(ended | open_) != following:
                     yield f"has a fork {epoch} that counts {left} of {length} children left, {following} begun"
+        if (self.aside is None) != ("dl" not in self.fields):
+            yield "is a dead letter, but not listed as one" if self.aside is None else "is listed as a dead letter"
         if frame is None:
             return
         stored = self.fields.get("ph", b"").decode(), self.fields.get("ep", b"").decode()
@@ -107,7 +115,7 @@ class FrameParts:
 @dataclass(frozen=True, slots=True)
 class Inspected:
     """An execution: its header, events in its history, the first of them, how many payloads it has, its times in the
-    indexes, its frames."""
+    indexes and among those that ended (as they are, archived), its frames; what was archived."""
 
     id: str
     header: Mapping[str, bytes]
@@ -115,16 +123,28 @@ class Inspected:
     records: tuple[bytes, ...]
     payloads: int
     places: tuple[bytes | None, ...]
+    ended: tuple[bytes | None, ...]
     frames: tuple[FrameParts, ...]
+    archive: Archive | None = None
 
     @classmethod
     def of(cls, execution: str, answer: list[Any]) -> Inspected:
         """From the script's answer."""
-        flat, length, records, payloads, places, *frames = answer
+        flat, length, records, payloads, places, ended, *frames = answer
         header = {name.decode(errors="replace"): value for name, value in _hash(flat).items()}
-        return cls(
-            execution, header, length, tuple(records), payloads, tuple(places), tuple(map(FrameParts.of, frames))
-        )
+        parts = tuple(map(FrameParts.of, frames))
+        return cls(execution, header, length, tuple(records), payloads, tuple(places), tuple(ended), parts)
+
+    @property
+    def emptied(self) -> bool:
+        """Whether the rest of it is in its archive."""
+        return not self.running and "head" not in self.header and self.archive is None
+
+    def filled(self, archive: Archive) -> Inspected:
+        """The same with what was archived."""
+        header = {**self.header, **{name.decode(errors="replace"): text for name, text in archive.fields.items()}}
+        records, payloads = tuple(archive.records), len(archive.payloads)
+        return replace(self, header=header, length=len(records), records=records, payloads=payloads, archive=archive)
 
     @property
     def running(self) -> bool:
@@ -157,6 +177,12 @@ def differences_of_header(found: Inspected, head: Execution, trail: Trail) -> It
     for score in found.places:
         if score is None or float(score) != head.started_at:
             yield Finding("WrongIndex", f"it is listed with the start {score!r}, not {head.started_at}")
+    listed, fewest = sum(place is not None for place in found.ended), int(not found.running and not head.map_run)
+    if not fewest <= listed <= (not found.running):  # (children of map runs go with their parents)
+        yield Finding("WrongIndex", f"it is {found.text('st')}, but listed {listed} times among those that ended")
+    dead = sum("dl" in parts.fields for parts in found.frames)
+    if found.running and int(found.text("dn") or 0) != dead:
+        yield Finding("BrokenHeader", f"it counts {found.text('dn') or 0} dead letters, not {dead}")
     if trail.first is None:
         yield Finding("BrokenChain", "it has no history")
         return

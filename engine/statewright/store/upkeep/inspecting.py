@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from statewright.audit import Finding, StoredFrame, Trail, compare
 from statewright.store import codec, keys
 from statewright.store.codec import BrokenRecordError, Chain
 from statewright.store.mapruns import MapRuns
 from statewright.store.records import Verified
-from statewright.store.replies import ServerError, StoreUnavailable, refusal
+from statewright.store.replies import ServerError, StoreUnavailable
 from statewright.store.scripts import LIBRARY
 from statewright.store.upkeep.inspected import (
     FrameParts,
@@ -31,24 +30,15 @@ _KEYS_PER_CALL = 500
 _PAYLOADS_PER_CALL = 16
 _OF_RUNNING = frozenset("fbjri")
 """Kinds of keys of which a running execution alone has some."""
-_OF_EXECUTION = frozenset("hpkuo") | _OF_RUNNING
-_SHARD_KEY = re.compile(r"sw:\{(\d+)\}:(?:(l|t|n|q|runs|-)|(q|a|e|[a-z]):(.*))", re.DOTALL)
-_META_KEY = re.compile(r"sw:\{meta\}:(?:meta|machines|(m|d):(.*))", re.DOTALL)
+_OF_EXECUTION = frozenset("hpkuoz") | _OF_RUNNING
+_OF_SHARD = frozenset(("l", "t", "n", "q", "a", "s", "w", "dl", "done", "z", "runs"))
+_OF_STORE = frozenset(("meta", "machines", "sweep", "workers", "said", "old", "incidents"))
+_SHARD_KEY = re.compile(r"sw:\{(\d+)\}:([a-z]+)(?::(.*))?", re.DOTALL)
+_META_KEY = re.compile(r"sw:\{meta\}:(?:([a-z]+)|(m|d):(.*))", re.DOTALL)
 
 
 class Inspecting(MapRuns):
     """What `verify` asks of a store (see `Store`)."""
-
-    async def all_keys(self) -> AsyncIterator[list[str]]:
-        """See `Store.all_keys`."""
-        for server in self._scripts.server.primaries():
-            cursor: Any = 0
-            while cursor != b"0":
-                try:
-                    cursor, found = await server.call("SCAN", cursor, "MATCH", "sw:*", "COUNT", _KEYS_PER_CALL)
-                except ServerError as error:
-                    raise refusal(error) from None
-                yield [key.decode(errors="backslashreplace") for key in found]
 
     async def verify_execution(
         self, execution: str, machine: str | None = None, status: str | None = None
@@ -62,7 +52,13 @@ class Inspecting(MapRuns):
                 found = Inspected.of(execution, answer)
                 if machine not in (None, found.text("mn")) or status not in (None, found.text("st")):
                     return None
-                verified = await self._judge(found)
+                if found.emptied:
+                    archive = await self._archive(execution)
+                    if archive is None and await self._scripts.call("EXISTS", self._key(execution)):
+                        lost = Finding("BrokenChain", "its archive is lost", execution=execution)
+                        return Verified(execution, 0, (lost,))
+                    found = found if archive is None else found.filled(archive)
+                verified = None if found.emptied else await self._judge(found)
             except StoreUnavailable:
                 raise
             except Exception as error:  # whatever damage makes of records, it is about this execution alone
@@ -118,15 +114,15 @@ class Inspecting(MapRuns):
 
     async def _payloads(self, found: Inspected) -> list[Finding]:
         """Payloads by their names, which are the hashes of their texts, and those that are referred to."""
+        if found.archive is not None:
+            return list(_changed(found.archive.payloads.items()))
         if not found.payloads:
             return []
         key, findings = self._key(found.id, "p"), list[Finding]()
         names = await self._scripts.call("HKEYS", key)
         for start in range(0, len(names), _PAYLOADS_PER_CALL):
             some = names[start : start + _PAYLOADS_PER_CALL]
-            for name, text in zip(some, await self._scripts.call("HMGET", key, *some), strict=True):
-                if text is not None and hashlib.sha256(text).hexdigest().encode() != name:
-                    findings.append(Finding("BrokenPayload", f"the payload {name.decode(errors='replace')} is another"))
+            findings += _changed(zip(some, await self._scripts.call("HMGET", key, *some), strict=True))
         return findings
 
     # -- frames -------------------------------------------------------------------------------------------------------
@@ -160,10 +156,10 @@ class Inspecting(MapRuns):
         return findings
 
     # -- keys ---------------------------------------------------------------------------------------------------------
-    async def verify_keys(self, names: Sequence[str]) -> list[Finding]:
+    async def verify_keys(self, names: Sequence[bytes]) -> list[Finding]:
         """See `Store.verify_keys`."""
         findings, owned = list[Finding](), list[tuple[str, str, str]]()
-        for name in names:
+        for name in [each.decode(errors="backslashreplace") for each in names]:
             kind, owner = _owner(name, self.shards)
             if kind == "d":
                 findings += await self._definition(name, owner)
@@ -171,12 +167,16 @@ class Inspecting(MapRuns):
                 findings += await self._machine(name)
             elif kind == "e":
                 findings += await self._index(name)
+            elif kind in ("done*", "z*", "dl*"):
+                findings += await self._listed(name, kind[:-1])
+            elif kind == "runs*":
+                findings += await self._places(name)
             elif kind == "":
                 findings.append(Finding("ForeignKey", f"the key {name} is none of this store's"))
             elif kind in _OF_EXECUTION:
                 owned.append((name, kind, owner))
-        statuses = await self._all([("HGET", self._key(owner), "st") for _, _, owner in owned])
-        for (name, kind, owner), status in zip(owned, statuses, strict=True):
+        headers = await self._all([("HMGET", self._key(owner), "st", "head") for _, _, owner in owned])
+        for (name, kind, owner), (status, head) in zip(owned, headers, strict=True):
             if kind == "k" and status is not None:
                 findings += await self._run_ids(name, owner)
             if (
@@ -186,6 +186,7 @@ class Inspecting(MapRuns):
             ):
                 findings.append(Finding("BrokenRecord", f"the map run {name} is not as written"))
             gone = status is None or (kind in _OF_RUNNING and status != b"RUNNING")
+            gone = gone or (kind == "z" and head is not None)
             if not gone and kind in "fb":
                 gone = await self._over(name, owner)
             if gone and await self._still_there(name):
@@ -242,6 +243,35 @@ class Inspecting(MapRuns):
             start += len(members)
         return findings
 
+    async def _listed(self, key: str, kind: str) -> list[Finding]:
+        """Whether what a list of executions that ended, or of dead letters, has belongs there."""
+        findings, start = list[Finding](), 0
+        while members := await self._scripts.call("ZRANGE", key, start, start + _KEYS_PER_CALL - 1):
+            names = [member.decode(errors="backslashreplace") for member in members]
+            owners = [name.partition(":")[0] for name in names]
+            statuses = await self._all([("HGET", self._key(owner), "st") for owner in owners])
+            for name, owner, status in zip(names, owners, statuses, strict=True):
+                fits = status == b"RUNNING" if kind == "dl" else status not in (None, b"RUNNING")
+                if not fits and await self._scripts.call("ZSCORE", key, name) is not None:
+                    again = await self._scripts.call("HGET", self._key(owner), "st")
+                    if again == status:
+                        findings.append(Finding("WrongIndex", f"it is listed in {key}", None, name))
+            start += len(members)
+        return findings
+
+    async def _places(self, key: str) -> list[Finding]:
+        """Whether the map runs of a shard are where their ids say."""
+        flat = await self._scripts.call("HGETALL", key)
+        places = [place.decode(errors="backslashreplace") for place in flat[1::2]]
+        there = await self._all([("EXISTS", f"{key.removesuffix('runs')}u:{place}") for place in places])
+        lost = [name for name, found in zip(flat[::2], there, strict=True) if not found]
+        still = await self._scripts.call("HMGET", key, *lost) if lost else []  # they may have been deleted meanwhile
+        return [
+            Finding("WrongIndex", f"the map run {name.decode(errors='backslashreplace')} is not there")
+            for name, place in zip(lost, still, strict=True)
+            if place is not None
+        ]
+
     async def verify_scripts(self) -> list[Finding]:
         """See `Store.verify_scripts`."""
         name, findings = LIBRARY.split("\n", 1)[0].partition("name=")[2], list[Finding]()
@@ -280,6 +310,13 @@ def _taken(trail: Trail, first: int, records: Sequence[bytes]) -> list[Finding]:
     return [finding for event in events if (finding := trail.add(event)) is not None]
 
 
+def _changed(payloads: Iterable[tuple[bytes, bytes | None]]) -> Iterator[Finding]:
+    """Payloads that do not have the hash they are named by; None is one that went meanwhile."""
+    for name, text in payloads:
+        if text is not None and hashlib.sha256(text).hexdigest().encode() != name:
+            yield Finding("BrokenPayload", f"the payload {name.decode(errors='replace')} is another")
+
+
 def _null(written: str) -> str:
     """For a record that is read without the large payloads it refers to."""
     return "null" if written.startswith("@") else written
@@ -295,20 +332,19 @@ def _unsealed(records: Sequence[bytes]) -> bool:
 
 
 def _owner(key: str, shards: int) -> tuple[str, str]:
-    """What kind of key this is, and whose; ("", "") for none."""
+    """What kind of key this is (with a "*" if it belongs to a whole shard), and whose; ("", "") for none."""
     if "\\" in key:  # of bytes that are no text
         return "", ""
     if found := _META_KEY.fullmatch(key):
-        return found[1] or "meta", found[2] or ""
+        return (found[2], found[3]) if found[2] else (found[1] if found[1] in _OF_STORE else "", "")
     found = _SHARD_KEY.fullmatch(key)
     if found is None or int(found[1]) >= shards:
         return "", ""
-    if found[2]:
-        return found[2], ""
-    kind, rest = found[3], found[4]
-    if kind not in _OF_EXECUTION | {"q", "a", "e", "x"}:
-        return "", ""
+    kind, rest = found[2], found[3]
+    if rest is None:
+        return (f"{kind}*", "") if kind in _OF_SHARD else ("", "")
+    if kind in ("q", "a", "e"):
+        return kind, rest
     owner = rest.partition(":")[0]
-    if kind in _OF_EXECUTION | {"x"} and keys.shard_of(owner, shards) != int(found[1]):
-        return "", ""
-    return kind, owner
+    known = kind in _OF_EXECUTION | {"x"} and keys.shard_of(owner, shards) == int(found[1])
+    return (kind, owner) if known else ("", "")

@@ -12,41 +12,31 @@ from typing import Final
 from statewright.errors import StatewrightError
 from statewright.store import codec, keys
 from statewright.store.codec import Incoming
-from statewright.store.connection import Connection
 from statewright.store.mapruns import MapRuns
-from statewright.store.records import Claimed, DeadLetter, Incident, OpenTask
-from statewright.store.replies import ServerError, refusal
+from statewright.store.records import Claimed, DeadLetter, Incident, Nested, OpenTask
 from statewright.store.scripts import Argument
 
 __all__ = ["ANOTHER_STORE", "Sweeping"]
 
 ANOTHER_STORE: Final = "the server now holds another store, or was emptied: stopping here"
 
-_KEYS_AT_ONCE: Final = 200
 _MEMBERS_AT_ONCE: Final = 200
 _REASON: Final = 2000
 """Characters of the reason that a dead letter is given."""
 _NAME: Final = re.compile(rb"sw:\{(\d+)\}:([a-z]+)(?::(.*))?", re.DOTALL)
-_ZSETS: Final = frozenset((b"l", b"t", b"a", b"e", b"dl"))
-"""Sorted sets whose members are looked at one by one, by the kind of their key; `q` is one if it has a name."""
-_DEPTHS: Final = {b"x": 1, b"h": 1, b"p": 1, b"k": 1, b"f": 2, b"b": 2, b"j": 3, b"r": 3, b"i": 3, b"o": 3, b"u": 3}
-"""Of what the other keys are: an execution, a frame, an epoch."""
+_ZSETS: Final = frozenset((b"l", b"t", b"dl", b"done", b"z"))
+"""Sorted sets whose members are looked at one by one, by the kind of their key, of which there is one in a shard."""
+_NAMED_ZSETS: Final = frozenset((b"q", b"a", b"e"))
+"""The same where the name of the key says more."""
+_DEPTHS: Final = {
+    b"w": 0, b"q": 0, b"a": 0, b"x": 1, b"h": 1, b"p": 1, b"z": 1, b"k": 1, b"f": 2, b"b": 2,
+    b"j": 3, b"r": 3, b"i": 3, b"o": 3, b"u": 3,
+}  # fmt: skip
+"""Of what the other keys are: a shard, an execution, a frame, an epoch."""
 
 
 class Sweeping(MapRuns):
     """What a sweep asks of a store (see `Store`)."""
-
-    async def keys_of(self, shard: int | None) -> AsyncIterator[list[bytes]]:
-        """See `Store.keys_of`."""
-        pattern = "sw:*" if shard is None else f"{keys.prefix(shard)}*"
-        for node in self._scripts.server.primaries():
-            cursor = b"0"
-            while True:
-                cursor, found = await _scan(node, cursor, pattern)
-                if found:
-                    yield found
-                if cursor == b"0":
-                    break
 
     async def next_keys(self, now_and_then: float, rest: float) -> list[bytes]:
         """See `Store.next_keys`."""
@@ -61,7 +51,7 @@ class Sweeping(MapRuns):
         at, after = int(number), b"0"
         found: list[bytes] = []
         if at < len(nodes):
-            after, found = await _scan(nodes[at], cursor, "sw:*")
+            after, found = await self._scan(nodes[at], cursor, "sw:*")
         if after == b"0":
             at = at + 1 if at + 1 < len(nodes) else 0
         await self._scripts.run("sweep_turn", keys.SWEEP, [*times, turn, f"{at}:{after.decode()}"])
@@ -76,18 +66,15 @@ class Sweeping(MapRuns):
             if parsed is None or int(parsed[1]) >= self.shards:
                 continue
             shard, kind, rest = int(parsed[1]), parsed[2], parsed[3]
-            if kind == b"w":
-                by_shard[shard] += ["k", kind, "", "", ""]
-            elif kind in _DEPTHS and rest is not None:
-                depth = _DEPTHS[kind]
-                parts = rest.split(b":")
-                if len(parts) == depth:
-                    by_shard[shard] += ["k", kind, *parts, *[""] * (3 - depth)]
-            elif kind in _ZSETS or (kind == b"q" and rest is not None):
+            if kind in (_ZSETS if rest is None else _NAMED_ZSETS):
                 async for members in self._members(name):
                     done = await self._examine(shard, list(_asked(kind, rest or b"", members)))
                     repairs += done[0]
                     tasks += done[1]
+            elif kind in _DEPTHS:
+                parts = [] if rest is None else rest.split(b":")
+                if len(parts) == _DEPTHS[kind]:
+                    by_shard[shard] += ["k", kind, *parts, *[""] * (3 - len(parts))]
         for repaired, left in await asyncio.gather(*[self._examine(*part) for part in by_shard.items()]):
             repairs += repaired
             tasks += left
@@ -174,20 +161,12 @@ class Sweeping(MapRuns):
         found = [entry.decode().split(",", 4) for entry in entries]
         return tuple(Incident(kind, int(at), int(shard), int(since), what) for at, kind, shard, since, what in found)
 
-    async def nested(self, child: str) -> tuple[str | None, str, bool]:
+    async def nested(self, child: str) -> Nested:
         """See `Store.nested`."""
-        status, link, telling = await self._scripts.run("nested", self._key(child), [child])
-        return None if status is None else status.decode(), link.decode(), bool(telling)
+        last, status, link, telling = await self._scripts.run("nested", self._key(child), [child])
+        return Nested(last.decode(), None if status is None else status.decode(), link.decode(), bool(telling))
 
 
 def _asked(kind: bytes, name: bytes, members: Sequence[bytes]) -> Iterator[Argument]:
     for member in members:
         yield from ("m", kind, name, member, "")
-
-
-async def _scan(node: Connection, cursor: bytes, pattern: str) -> tuple[bytes, list[bytes]]:
-    try:
-        after, found = await node.call("SCAN", cursor, "MATCH", pattern, "COUNT", _KEYS_AT_ONCE)
-    except ServerError as error:
-        raise refusal(error) from None
-    return after, found
