@@ -13,12 +13,13 @@ CHECKS = (
     ("ruff", "format", "--check", "."),
     ("mypy",),
     ("pytest",),
+    ("tests.sim", "--seeds", "200000", "--minutes", "3.5"),
 )
 
 
 def main(extra: list[str]) -> int:
-    """Run the checks; `extra` goes to pytest, e.g. ``python -m tests -k store``."""
-    for check in CHECKS:
+    """Run the checks; `extra` goes to pytest, which is then the last: ``python -m tests -k store``."""
+    for check in CHECKS[: len(CHECKS) - bool(extra)]:
         arguments = [*check, *(extra if check[0] == "pytest" else [])]
         print("$", *arguments, flush=True)
         code = subprocess.run([sys.executable, "-m", *arguments], cwd=ROOT).returncode
