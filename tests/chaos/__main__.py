@@ -48,7 +48,7 @@ def main() -> int:
         "--appendfsync", default="always", help="anything else loses what was acknowledged (%(default)s)"
     )
     options = parser.parse_args()
-    logging.basicConfig(format="%(message)s")
+    logging.basicConfig(format="%(message)s", level=logging.CRITICAL)  # what is warned of is what is done here
     logging.getLogger("tests.chaos").setLevel(logging.INFO)
     wrong = 0
     for chapter in options.chapters or ["c1", "c2", "c3", "c4", "c5"]:

@@ -116,8 +116,8 @@ async def _tell(data_dir: Path, what: Callable[[redis.Redis], object]) -> None:
 
 
 SCENARIOS: dict[str, Callable[[Path, bool], Coroutine[Any, Any, Filled]]] = {
-    "an fsync takes 300 ms": lambda data_dir, long: slow_disk(data_dir, 300, 20 if long else 2),
-    "an fsync takes 3 s": lambda data_dir, long: slow_disk(data_dir, 3000, 30 if long else 4),
+    "an fsync takes 300 ms": lambda data_dir, long: slow_disk(data_dir, 300, 20 if long else 1),
+    "an fsync takes 3 s": lambda data_dir, long: slow_disk(data_dir, 3000, 30 if long else 2),
     "the disk is full": lambda data_dir, long: full_disk(data_dir, 15 if long else 1),
     "there is no memory": lambda data_dir, long: no_memory(data_dir, 15 if long else 1),
     "members are lost": lambda data_dir, long: no_members(data_dir, 20 if long else 2),

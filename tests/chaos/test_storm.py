@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from tests.chaos.storm import Storm, survive
 from tests.chaos.worker import Perils
 from tests.store.servers import binary
 
-BREEZE = Storm(orders=600, seconds=12, kills=48, stops=4, cuts=4, patience=60, late=inf, void_below=40)
+BREEZE = Storm(orders=400, seconds=8, kills=32, stops=3, cuts=3, patience=30, late=inf, void_below=40)
 """Enough to see each kind of mishap often.  How late timers are says most of the machine: the long form asks."""
 
 MUTANTS = {
@@ -32,5 +33,5 @@ def test_orders_end_as_if_nothing_had_happened(kind: str, tmp_path: Path) -> Non
 def test_a_store_that_compares_no_revisions_is_found_out(tmp_path: Path) -> None:
     """Orders that ended, and not as they should: those that are only stuck would prove nothing."""
     perils = Perils(tmp_path / "site", lost=0.1, mutant=(MUTANTS["no revision compare"],))
-    findings = survive(BREEZE, perils, Power(tmp_path / "power"))
+    findings = survive(replace(BREEZE, patience=3), perils, Power(tmp_path / "power"))
     assert any("is not as an undisturbed one" in violation for violation in findings.violations), str(findings)
