@@ -27,6 +27,13 @@ class Upkeep(Executions):
             await worker.stop(0)
         return {what: n - before.get(what, 0) for what, n in (await store.repairs()).items() if n > before.get(what, 0)}
 
+    async def repairs(self) -> dict[str, int]:
+        """How many repairs all sweeps have made since the store was made, by what was put right.
+
+        Example: ``print(await engine.repairs())``
+        """
+        return await self._open.store.repairs()
+
     async def incidents(self) -> tuple[Incident, ...]:
         """The last 100 incidents of the store, oldest first: shards that were rolled back (kind ``rollback``) and jumps
         of a server's clock by more than a minute (``clock``), as the workers noticed them.
