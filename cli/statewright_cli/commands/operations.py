@@ -30,7 +30,7 @@ class Finding:
     advice: str | None = None
 
 
-@click.command()
+@click.command(short_help="Is the store safe, and what has happened to it?")
 @settings_options()
 @click.pass_obj
 @asynchronous
@@ -110,9 +110,14 @@ _ADVICE = {
 }
 
 
-@click.group(no_args_is_help=True)
+@click.group(no_args_is_help=True, short_help="Stop the private server.")
 def server() -> None:
-    """The private server of the data directory, which is used without --store."""
+    """The private server of the data directory, which is used without --store.
+
+    \b
+    Examples:
+      statewright server stop
+    """
 
 
 @server.command("stop")
@@ -136,7 +141,7 @@ async def server_stop(settings: Settings) -> None:
         output.say(f"no server runs for {settings.data_dir}")
 
 
-@click.command()
+@click.command(short_help="Cut damage off the files of the private server.")
 @click.option("--yes", is_flag=True, help="Cut the damage off without asking.")
 @click.option("--dry-run", is_flag=True, help="Only say what is wrong and what would be lost.")
 @settings_options()
@@ -185,4 +190,4 @@ def _progress() -> Callable[[int, int], None]:
     return tell
 
 
-COMMANDS = [doctor, server, repair]
+COMMANDS = [doctor, repair, server]
