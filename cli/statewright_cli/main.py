@@ -51,6 +51,15 @@ HINTS = {
 """What to do about an error, by its code."""
 
 
+SECTIONS = {
+    "Definitions": (definitions,),
+    "State machines and executions": (run, executions, mapruns),
+    "Workers and open tasks": (worker, callbacks),
+    "Upkeep of the store": (operations, metrics, verify, upkeep, retention),
+}
+"""What `--help` lists under which heading: modules of commands."""
+
+
 def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -> None:  # noqa: ARG001
     if wanted:
         from statewright import __version__
@@ -59,7 +68,25 @@ def _version(context: click.Context, parameter: click.Parameter, wanted: bool) -
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}, no_args_is_help=True)
+class Sections(click.Group):
+    """Commands that are listed under the headings of `SECTIONS`."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands for ``--help``."""
+        del context
+        widest = max(map(len, self.commands))
+        for heading, modules in SECTIONS.items():
+            with formatter.section(heading):
+                commands = [command for module in modules for command in module.COMMANDS]
+                limit = formatter.width - widest - 6
+                formatter.write_dl([(each.name or "", each.get_short_help_str(limit)) for each in commands])
+
+
+@click.group(
+    cls=Sections,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    no_args_is_help=True,
+)
 @click.option("--version", is_flag=True, expose_value=False, is_eager=True, callback=_version, help="Show the version.")
 @settings_options(environment=True)
 @click.pass_context
@@ -77,9 +104,7 @@ def cli(context: click.Context) -> None:
     context.ensure_object(Settings)
 
 
-for _module in (
-    run, executions, mapruns, worker, metrics, callbacks, definitions, operations, retention, upkeep, verify,
-):  # fmt: skip
+for _module in (module for modules in SECTIONS.values() for module in modules):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -262,6 +262,39 @@ async def test_history_from_a_place_on(site: Site) -> None:
         assert [event["id"] for event in await engine.history(run.arn, after=1, limit=1, reverse=True)] == [3]
 
 
+async def test_metrics_tell_what_was_lost_and_put_right(site: Site) -> None:
+    async with site.engine() as engine:
+        assert (await engine.metrics()).value("incidents", kind="rollback") == 0
+        await engine.deploy(PASS, name="m")
+        id_ = (await engine.describe((await engine.start("m", name="e")).arn)).execution.id
+        claimed = await engine.store.claim_frame(id_, "", "w", 1000)
+        assert claimed is not None
+        assert await engine.store.bury(claimed, "w", "why")
+        await engine.store.report("rollback", 3, 0, "as it seems")
+        await engine.store.repaired(id_, "queues")
+        found = await engine.metrics()
+        assert await engine.repairs() == {"queues": 1}
+    assert found.value("dead_letters") == found.value("incidents", kind="rollback") == 1
+    assert found.value("repairs_total", what="queues") == 1
+    text = found.prometheus()
+    assert '# TYPE statewright_repairs_total counter\nstatewright_repairs_total{what="queues"} 1\n' in text
+    assert 'statewright_incidents{kind="clock"} 0\n' in text
+
+
+def test_verify_without_an_event_loop(site: Site) -> None:
+    with Engine(site.url, clock=site.clock) as engine:
+        engine.deploy(PASS, name="m")
+        ended = engine.run("m", name="e")
+        assert [each.execution for each in engine.verify(["m:e"])] == [ended.execution.arn]
+        checked = engine.verify()
+        assert not next(checked).findings
+        checked.close()
+        with pytest.raises(StatewrightError, match="ExecutionDoesNotExist"):
+            list(engine.verify(["m:other"]))
+    with pytest.raises(StatewrightError, match="not open"):
+        next(engine.verify())
+
+
 def test_the_engine_without_an_event_loop_has_every_call() -> None:
     calls = {name: call for name, call in inspect.getmembers(AsyncEngine) if not name.startswith("_")}
     own = {"new_worker", "store"}  # parts of an event loop's world

@@ -287,16 +287,22 @@ async def test_an_emptied_server_is_not_filled_again(stores: Stores) -> None:
     ("setting", "undo", "reason"),
     [
         ("CONFIG SET maxmemory-policy allkeys-lru", "CONFIG SET maxmemory-policy noeviction", "noeviction"),
-        ("HSET sw:{meta}:meta schema 999", "DEL sw:{meta}:meta", "schema"),
+        ("HSET sw:{meta}:meta schema 999", "DEL sw:{meta}:meta", "schema 999.* use the newer version"),
+        ("HSET sw:{meta}:meta schema 1", "DEL sw:{meta}:meta", "schema 1.*older version.*finish.*export.*new store"),
+        ("HDEL sw:{meta}:meta schema", "DEL sw:{meta}:meta", "schema none"),
     ],
-    ids=["eviction", "schema"],
+    ids=["eviction", "newer schema", "older schema", "no schema"],
 )
 async def test_an_unfit_server_is_refused(stores: Stores, setting: str, undo: str, reason: str) -> None:
     store = await stores.open()
     await store._connection.call(*setting.split())
+    if "HSET" in setting:
+        await store._connection.call("HSET", "sw:{meta}:meta", "library:other", 1)
+    before = await store._connection.call("HGETALL", "sw:{meta}:meta")
     try:
         with pytest.raises(StatewrightError, match=reason):
             await stores.open()
+        assert await store._connection.call("HGETALL", "sw:{meta}:meta") == before
     finally:
         await store._connection.call(*undo.split())
 

@@ -10,7 +10,7 @@ from statewright_cli.session import Settings, asynchronous, connect, settings_op
 __all__ = ["COMMANDS"]
 
 
-@click.command()
+@click.command(short_help="How much there is to do, and which workers are there.")
 @click.option("--prometheus", is_flag=True, help="In Prometheus' text format.")
 @settings_options()
 @click.pass_obj

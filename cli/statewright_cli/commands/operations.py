@@ -30,7 +30,7 @@ class Finding:
     advice: str | None = None
 
 
-@click.command()
+@click.command(short_help="Is the store safe, and what has happened to it?")
 @settings_options()
 @click.pass_obj
 @asynchronous
@@ -51,8 +51,8 @@ async def doctor(settings: Settings) -> int:
         async with connect(settings) as engine:
             health = await engine.health()
             incidents = await engine.incidents()
-            letters = await engine.dead_letters()
-        findings = [*examine(health), *_past(incidents, letters)]
+            letters, repairs = await engine.dead_letters(), await engine.repairs()
+        findings = [*examine(health), *_past(incidents, letters, repairs)]
     except StatewrightError as error:
         if error.code != "StoreRefused":
             raise
@@ -88,7 +88,9 @@ def examine(health: Mapping[str, Any]) -> Iterator[Finding]:
             yield Finding(place + setting["name"], setting["value"], setting["verdict"], setting["advice"])
 
 
-def _past(incidents: Sequence[Incident], letters: Sequence[DeadLetter]) -> Iterator[Finding]:
+def _past(
+    incidents: Sequence[Incident], letters: Sequence[DeadLetter], repairs: Mapping[str, int]
+) -> Iterator[Finding]:
     """What has happened to the store: none of it makes it unsafe now."""
     for incident in incidents:
         since = f", all was well {moment(incident.since)}" if incident.since else ""
@@ -96,6 +98,9 @@ def _past(incidents: Sequence[Incident], letters: Sequence[DeadLetter]) -> Itera
         yield Finding(incident.kind, value, "noticed", _ADVICE.get(incident.kind))
     if letters:
         yield Finding("dead letters", str(len(letters)), "noticed", "see `statewright dead-letters`")
+    if repairs:
+        counts = ", ".join(f"{what} ({count})" for what, count in sorted(repairs.items()))
+        yield Finding("repairs", counts, "noticed", "the sweep has put right what a healthy store never loses")
 
 
 _ADVICE = {
@@ -105,9 +110,14 @@ _ADVICE = {
 }
 
 
-@click.group(no_args_is_help=True)
+@click.group(no_args_is_help=True, short_help="Stop the private server.")
 def server() -> None:
-    """The private server of the data directory, which is used without --store."""
+    """The private server of the data directory, which is used without --store.
+
+    \b
+    Examples:
+      statewright server stop
+    """
 
 
 @server.command("stop")
@@ -131,7 +141,7 @@ async def server_stop(settings: Settings) -> None:
         output.say(f"no server runs for {settings.data_dir}")
 
 
-@click.command()
+@click.command(short_help="Cut damage off the files of the private server.")
 @click.option("--yes", is_flag=True, help="Cut the damage off without asking.")
 @click.option("--dry-run", is_flag=True, help="Only say what is wrong and what would be lost.")
 @settings_options()
@@ -144,7 +154,7 @@ def repair(settings: Settings, yes: bool, dry_run: bool) -> int:
 
     Exit code: 0 whole or repaired, 1 damaged, 2 not possible (the server runs).
 
-    
+    \b
     Examples:
       statewright repair --dry-run
       statewright repair --data-dir /var/lib/statewright --yes
@@ -180,4 +190,4 @@ def _progress() -> Callable[[int, int], None]:
     return tell
 
 
-COMMANDS = [doctor, server, repair]
+COMMANDS = [doctor, repair, server]

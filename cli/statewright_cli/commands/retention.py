@@ -28,7 +28,7 @@ def span(text: str) -> timedelta:
     return timedelta(0) if found is None else timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-@click.command()
+@click.command(short_help="Delete executions whose time is over.")
 @click.option("--retention", metavar="SPAN", help="Delete what ended longer ago, e.g. 30d, 12h; default: the store's.")
 @click.option(
     "--keep", metavar="SPAN|forever", help="From now on keep executions so long after their end, then collect."

@@ -13,7 +13,7 @@ from statewright_cli.show import moment
 __all__ = ["COMMANDS"]
 
 
-@click.command()
+@click.command(short_help="Find what was lost, and put it right.")
 @settings_options()
 @click.pass_obj
 @asynchronous
@@ -28,8 +28,11 @@ async def sweep(settings: Settings) -> None:
       statewright sweep
       statewright sweep --json --store redis://db:6379/0
     """
+    from statewright_cli.screen import Line
+
+    line = Line()
     async with connect(settings) as engine:
-        repairs = await engine.sweep()
+        repairs = await engine.sweep(lambda keys, done: line.show(f"{keys:,} keys, {done:,} repairs"))
     if settings.json:
         output.document({"repairs": repairs})
     elif repairs:
@@ -38,7 +41,7 @@ async def sweep(settings: Settings) -> None:
         output.say("nothing to repair")
 
 
-@click.command("dead-letters")
+@click.command("dead-letters", short_help="List work that was put aside after several attempts.")
 @settings_options()
 @click.pass_obj
 @asynchronous
@@ -65,7 +68,7 @@ async def dead_letters(settings: Settings) -> None:
         output.say("no dead letters")
 
 
-@click.command()
+@click.command(short_help="Have dead letters tried again.")
 @click.argument("execution", required=False)
 @click.option("--all", "everything", is_flag=True, help="All dead letters.")
 @settings_options()

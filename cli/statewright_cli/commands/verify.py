@@ -40,7 +40,7 @@ class Tally:
         return f"{looked}: {self.findings:,} problems" if self.findings else f"{looked}: no problems"
 
 
-@click.command()
+@click.command(short_help="Is everything as it was written?  Changes nothing.")
 @click.argument("executions", nargs=-1, metavar="[EXECUTION]...")
 @click.option("--machine", metavar="NAME|ARN", help="Only executions of this state machine.")
 @click.option("--status", type=click.Choice(STATUSES), help="Only executions of this status.")

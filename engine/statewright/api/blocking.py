@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import wraps
@@ -18,6 +19,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar, cast
 from statewright.api.engine import AsyncEngine
 from statewright.drive.upkeep.retention import Collected
 from statewright.errors import StatewrightError
+from statewright.store.records import Verified
 from statewright.tasks import Handler
 
 __all__ = ["Engine"]
@@ -25,6 +27,13 @@ __all__ = ["Engine"]
 P = ParamSpec("P")
 R = TypeVar("R")
 F = TypeVar("F", bound=Handler)
+
+
+class _End:
+    """Comes after the last item."""
+
+
+_END = _End()
 
 
 def _blocking(
@@ -106,21 +115,26 @@ class Engine:
     map_run = _blocking(AsyncEngine.map_run)
     update_map_run = _blocking(AsyncEngine.update_map_run)
     sweep = _blocking(AsyncEngine.sweep)
+    repairs = _blocking(AsyncEngine.repairs)
     incidents = _blocking(AsyncEngine.incidents)
     dead_letters = _blocking(AsyncEngine.dead_letters)
     revive = _blocking(AsyncEngine.revive)
+
+    def verify(
+        self, executions: Sequence[str] = (), *, machine: str | None = None, status: str | None = None
+    ) -> Iterator[Verified]:
+        """See `AsyncEngine.verify`.
+
+        Example: ``wrong = [finding for each in engine.verify() for finding in each.findings]``
+        """
+        return self._iterate(self.engine.verify(executions, machine=machine, status=status))
 
     def collect(self, retention: timedelta | None = None, *, dry_run: bool = False) -> Collected:
         """See `AsyncEngine.collect`; tells when all is done.
 
         Example: ``engine.collect(timedelta(days=30)).executions``
         """
-
-        async def last() -> Collected:
-            steps = [done async for done in self.engine.collect(retention, dry_run=dry_run)]
-            return steps[-1]
-
-        return self._await(last())
+        return deque(self._iterate(self.engine.collect(retention, dry_run=dry_run)), maxlen=1).pop()
 
     @contextmanager
     def worker(self, *, machines: Sequence[str] = (), grace: float = 10.0) -> Iterator[None]:
@@ -142,6 +156,19 @@ class Engine:
                 threading.Event().wait()
             except KeyboardInterrupt:
                 return
+
+    def _iterate(self, items: AsyncGenerator[R, None]) -> Iterator[R]:
+        """What an asynchronous iterator has, one by one, as it is asked for."""
+
+        async def following() -> R | _End:
+            return await anext(items, _END)
+
+        try:
+            while not isinstance(item := self._await(following()), _End):
+                yield item
+        finally:
+            if self._loop is not None and os.getpid() == self._process:
+                self._await(items.aclose())
 
     def _await(self, work: Coroutine[Any, Any, R]) -> R:
         if self._loop is None or os.getpid() != self._process:

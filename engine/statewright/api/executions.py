@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeAlias
@@ -156,7 +156,9 @@ class Executions(Workers, StateMachines):
                 break
         return events
 
-    async def collect(self, retention: timedelta | None = None, *, dry_run: bool = False) -> AsyncIterator[Collected]:
+    async def collect(
+        self, retention: timedelta | None = None, *, dry_run: bool = False
+    ) -> AsyncGenerator[Collected, None]:
         """Delete executions that ended longer ago than `retention` (None: than the store keeps them), and definitions
         that nothing refers to; tells how far it is while that goes on.  Their names may be used again.
 

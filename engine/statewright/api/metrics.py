@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from statewright.api.connected import Connected
+from statewright.store.records import Incident
 from statewright.store.upkeep.measures import Measures
 
 __all__ = ["Metric", "Metrics", "Monitoring"]
@@ -20,12 +23,15 @@ _MEANINGS = {
     "leased_frames": "Frames that workers hold.",
     "timers": "Timers that are armed.",
     "timer_lag_seconds": "For how long the first timer has been due; 0 if none is.",
+    "dead_letters": "Frames that are put aside, as workers could not get on with them.",
+    "incidents": "Roll-backs of the store (rollback) and jumps of a server's clock (clock), of the last 100.",
+    "repairs_total": "What sweeps have put right, by what it was.",
     "notices": "Ends and starts of executions of which others have not been told yet.",
     "workers": "Workers that are there.",
     "worker_frames_held": "Frames that a worker holds.",
     "worker_frames_room": "Frames that a worker would hold.",
 }
-"""Every metric, by its name without the prefix ``statewright_``; all are gauges."""
+"""Every metric, by its name without the prefix ``statewright_``: gauges, and counters, which end in ``_total``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +41,7 @@ class Metric:
     Arguments:
         name: with the prefix ``statewright_``.
         value: in the unit that the name ends in, or a number of things.
-        labels: ``machine``, ``activity`` or ``worker``.
+        labels: ``machine``, ``activity``, ``worker``, ``kind`` (of incidents) or ``what`` (of repairs).
     """
 
     name: str
@@ -72,7 +78,8 @@ class Metrics:
             if each.name != before:
                 before = each.name
                 lines.append(f"# HELP {each.name} {_MEANINGS[each.name.removeprefix('statewright_')]}")
-                lines.append(f"# TYPE {each.name} gauge")
+                kind = "counter" if each.name.endswith("_total") else "gauge"
+                lines.append(f"# TYPE {each.name} {kind}")
             labels = ",".join(f'{name}="{_escaped(value)}"' for name, value in each.labels.items())
             lines.append(f"{each.name}{{{labels}}} {each.value:.15g}" if labels else f"{each.name} {each.value:.15g}")
         return "\n".join(lines) + "\n"
@@ -86,14 +93,26 @@ class Monitoring(Connected):
     """What there is to do, in numbers."""
 
     async def metrics(self) -> Metrics:
-        """Queues, executions, timers and workers of the store; one call for each of its shards.
+        """Queues, executions, timers and workers of the store, what is put aside, and what was noticed and repaired;
+        two calls for each of its shards.
 
         Example: ``print((await engine.metrics()).prometheus())``
         """
-        values = list(_values(await self._open.store.measure()))
+        store = self._open.store
+        measures, incidents, repairs = await asyncio.gather(store.measure(), store.incidents(), store.repairs())
+        values = [*_values(measures), *_past(incidents, repairs)]
         order = list(_MEANINGS)
         values.sort(key=lambda each: (order.index(each.name.removeprefix("statewright_")), *each.labels.values()))
         return Metrics(tuple(values))
+
+
+def _past(incidents: Iterable[Incident], repairs: Mapping[str, int]) -> Iterator[Metric]:
+    counts = Counter(dict.fromkeys(("rollback", "clock"), 0))  # what alarms go by is there from the beginning
+    counts.update(incident.kind for incident in incidents)
+    for kind, count in counts.items():
+        yield Metric("statewright_incidents", count, {"kind": kind})
+    for what, count in sorted(repairs.items()):
+        yield Metric("statewright_repairs_total", count, {"what": what})
 
 
 def _values(measures: Measures) -> Iterator[Metric]:
@@ -110,6 +129,7 @@ def _values(measures: Measures) -> Iterator[Metric]:
     yield metric("leased_frames", measures.leases)
     yield metric("timers", measures.timers)
     yield metric("timer_lag_seconds", measures.timer_lag_ms / 1000)
+    yield metric("dead_letters", measures.dead_letters)
     yield metric("notices", measures.notices)
     yield metric("workers", len(measures.workers))
     for worker in measures.workers:

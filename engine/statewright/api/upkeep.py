@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from statewright.api.executions import Executions
 from statewright.store.records import DeadLetter, Incident
 
@@ -11,9 +13,12 @@ __all__ = ["Upkeep"]
 class Upkeep(Executions):
     """What operators ask for; workers do most of it by themselves."""
 
-    async def sweep(self) -> dict[str, int]:
+    async def sweep(self, tell: Callable[[int, int], None] | None = None) -> dict[str, int]:
         """Go through everything in the store now, and put right what cannot be by itself, e.g. a frame that should run
         and is in no queue.  Workers do so all the time, slowly, and at once after a roll-back.
+
+        Arguments:
+            tell: is called now and then with how many keys were looked at and how many repairs were made.
 
         Returns how many repairs were made, by what was put right; nothing is the rule.
 
@@ -22,10 +27,17 @@ class Upkeep(Executions):
         store, worker = self._open.store, self.new_worker()
         before = await store.repairs()
         try:
-            await worker.sweeper.sweep()
+            await worker.sweeper.sweep(tell=tell)
         finally:
             await worker.stop(0)
         return {what: n - before.get(what, 0) for what, n in (await store.repairs()).items() if n > before.get(what, 0)}
+
+    async def repairs(self) -> dict[str, int]:
+        """How many repairs all sweeps have made since the store was made, by what was put right.
+
+        Example: ``print(await engine.repairs())``
+        """
+        return await self._open.store.repairs()
 
     async def incidents(self) -> tuple[Incident, ...]:
         """The last 100 incidents of the store, oldest first: shards that were rolled back (kind ``rollback``) and jumps

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
 from statewright.api.executions import Executions
 from statewright.store.records import Verified
@@ -19,7 +19,7 @@ class Verification(Executions):
 
     async def verify(
         self, executions: Sequence[str] = (), *, machine: str | None = None, status: str | None = None
-    ) -> AsyncIterator[Verified]:
+    ) -> AsyncGenerator[Verified, None]:
         """Check executions one by one, as they are found; workers may go on meanwhile.
 
         Of each: ids without gaps, the chain through the history, payloads and records by their checksums; every event

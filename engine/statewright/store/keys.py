@@ -54,8 +54,9 @@ notes, 3.1)."""
 SHARDS_EMBEDDED = 16
 """The same for an embedded store, which is on one server."""
 
-SCHEMA = 1
-"""Version of this layout; a store of another version is refused."""
+SCHEMA = 2
+"""Version of this layout; a store of another version is refused.  In 1 timers were listed without their times, records
+had no checksums, histories no chain, and nothing was archived."""
 
 META = "sw:{meta}:meta"
 MACHINES = "sw:{meta}:machines"

@@ -75,9 +75,7 @@ async def open_store(
         if None in (there, store_id, secret) or not (there.isdigit() and store_id.isalnum()):
             raise StatewrightError("StoreBroken", f"the record of the store itself, {keys.META}, is damaged")
         if schema != str(keys.SCHEMA).encode():
-            found = (schema or b"none").decode(errors="replace")
-            message = f"the store has schema {found}, this version of statewright needs {keys.SCHEMA}"
-            raise StatewrightError("StoreRefused", message)
+            raise StatewrightError("StoreRefused", _other_schema(schema))
         if server.guarded:  # each node has users of its own
             await asyncio.gather(*[check_rights(scripts, f"{keys.prefix(s)}q") for s in range(int(there))])
         for library in unused:
@@ -99,6 +97,19 @@ async def open_store(
         clock=clock,
         deadline=deadline,
         closing=closing,
+    )
+
+
+def _other_schema(schema: bytes | None) -> str:
+    """Why a store of another layout is refused, and what to do about it.  It is left as it is: what runs in it can only
+    be read, and finished, by the version that wrote it."""
+    found = (schema or b"none").decode(errors="replace")
+    message = f"the store has schema {found}, this version of statewright needs {keys.SCHEMA}: "
+    if found.isdigit() and int(found) > keys.SCHEMA:
+        return message + "use the newer version of statewright that wrote it"
+    return message + (
+        "let the older version of statewright that wrote it finish what runs there, export with it what you want to "
+        "keep (statewright list --json, history --json), and begin a new store (another --data-dir, server or database)"
     )
 
 

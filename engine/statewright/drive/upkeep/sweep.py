@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -81,13 +81,18 @@ class Sweeper:
         self._session.stopping = True
         self._session.lookout.wake.set()
 
-    async def sweep(self, shard: int | None = None) -> int:
+    async def sweep(self, shard: int | None = None, tell: Callable[[int, int], None] | None = None) -> int:
         """Go through all keys of a shard (None: of all) now; how many repairs that took.
 
+        `tell` is called now and then with the numbers of keys and repairs so far.
+
         Raises StatewrightError if the store cannot be reached."""
-        repairs = 0
+        keys = repairs = 0
         async for names in self._session.store.keys_of(shard):
             repairs += await self._look(names)
+            keys += len(names)
+            if tell is not None:
+                tell(keys, repairs)
         return repairs
 
     def noticed(self, shard: int, loss: Loss) -> None:

@@ -1,5 +1,5 @@
 -- measure: how much there is to do in a shard.  ARGV: now, names of state machines.
--- Answers {now, leases, timers, first timer due or false, notices,
+-- Answers {now, leases, timers, first timer due or false, notices, dead letters,
 -- {state machine, ready frames, since when the first is or false, running executions, ...},
 -- {activity, waiting tasks, since when the first does or false, ...}}.
 local now, machines, activities, seen = clock(ARGV[1]), {}, {}, {}
@@ -19,4 +19,5 @@ for _, activity in ipairs(call('SMEMBERS', P .. 'a')) do
     activities[n + 1], activities[n + 2], activities[n + 3] = activity, waiting, first(P .. 'a:' .. activity)
   end
 end
-return {now, call('ZCARD', LEASES), call('ZCARD', TIMERS), first(TIMERS), call('LLEN', P .. 'n'), machines, activities}
+return {now, call('ZCARD', LEASES), call('ZCARD', TIMERS), first(TIMERS), call('LLEN', P .. 'n'),
+  call('ZCARD', P .. 'dl'), machines, activities}

@@ -6,6 +6,7 @@ if call('EXISTS', key) == 0 then
   call('HSET', key, 'schema', ARGV[1], 'shards', ARGV[2], 'id', ARGV[3], 'secret', ARGV[4])
 end
 local answer = call('HMGET', key, 'schema', 'shards', 'id', 'secret')
+if answer[1] ~= ARGV[1] then return answer end -- of another layout: nothing is touched
 local day = 24 * 3600 * 1000
 if (tonumber(call('HGET', key, library)) or 0) < now - day then
   call('HSET', key, library, now)

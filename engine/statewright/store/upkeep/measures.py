@@ -46,6 +46,7 @@ class Measures:
         machines, activities: by name, and by ARN.
         leases: frames that workers hold.
         timers: that are armed; `timer_lag_ms`: for how long the first of them has been due, 0 if none is.
+        dead_letters: frames that are put aside.
         notices: what is to be done about other executions (see `drive.children.notices`).
         workers: those that are there.
     """
@@ -55,16 +56,18 @@ class Measures:
     leases: int = 0
     timers: int = 0
     timer_lag_ms: int = 0
+    dead_letters: int = 0
     notices: int = 0
     workers: tuple[Presence, ...] = ()
 
     def add(self, answer: list[Any]) -> None:
         """Count a shard by its answer (see ``lua/measure.lua``)."""
-        now, leases, timers, first, notices, machines, activities = answer
+        now, leases, timers, first, notices, dead_letters, machines, activities = answer
         self.leases += leases
         self.timers += timers
         self.timer_lag_ms = max(self.timer_lag_ms, _since(first, now))
         self.notices += notices
+        self.dead_letters += dead_letters
         for name, waiting, oldest, running in zip(*[iter(machines)] * 4, strict=True):
             self.machines.setdefault(name.decode(), Queue()).add(waiting, _since(oldest, now), running)
         for name, waiting, oldest in zip(*[iter(activities)] * 3, strict=True):
