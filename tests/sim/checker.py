@@ -71,7 +71,7 @@ def _left_over(run: Run) -> Iterator[str]:
 
 def _repairs(run: Run) -> Iterator[str]:
     """A sweep finds nothing to put right, and nobody thinks that the store has lost something, unless it has."""
-    for entry in run.left.get(b"sw:{meta}:incidents", []):
+    for entry in run.world.server.execute([b"LRANGE", b"sw:{meta}:incidents", b"0", b"-1"]):
         if b",rollback," in entry and not run.rolled_back:
             yield f"noticed, though nothing was lost: {entry.decode()}"
     for key, counts in run.left.items():

@@ -78,8 +78,12 @@ class Keyspace:
     @property
     def keys(self) -> dict[bytes, Any]:
         """Everything there is, as it is now (a `Value` by key), in order of keys."""
+        return self.but(b"")
+
+    def but(self, without: bytes) -> dict[bytes, Any]:
+        """Everything but keys that begin with `without`."""
         reader = hiredis.Reader()
-        reader.feed(self._libraries.contents(self._state))
+        reader.feed(self._libraries.contents(self._state, without))
         return {key: _value(kind, parts) for key, kind, parts in reader.gets()}
 
     def field(self, key: bytes, name: bytes) -> bytes | None:

@@ -33,12 +33,12 @@ class Host(Protocol):
 class _Handle:
     """A callback that can be cancelled: what asyncio needs of a handle, in half the time."""
 
-    __slots__ = ("_args", "_callback", "_context", "cancelled_")
+    __slots__ = ("args", "callback", "cancelled_", "context")
 
     def __init__(self, callback: Callable[..., Any], args: tuple[Any, ...], context: Context | None) -> None:
-        self._callback = callback
-        self._args = args
-        self._context = context
+        self.callback = callback
+        self.args = args
+        self.context = context
         self.cancelled_ = False
 
     def cancel(self) -> None:
@@ -48,13 +48,6 @@ class _Handle:
     def cancelled(self) -> bool:
         """Whether it will not be called."""
         return self.cancelled_
-
-    def run(self) -> None:
-        """Call it, in its context."""
-        if self._context is None:
-            self._callback(*self._args)
-        else:
-            self._context.run(self._callback, *self._args)
 
 
 class SimLoop(asyncio.AbstractEventLoop):
@@ -98,7 +91,10 @@ class SimLoop(asyncio.AbstractEventLoop):
                 handle = ready.popleft()
                 if not handle.cancelled_:
                     try:
-                        handle.run()
+                        if (context := handle.context) is None:
+                            handle.callback(*handle.args)
+                        else:
+                            context.run(handle.callback, *handle.args)
                     except Exception as error:
                         self.call_exception_handler({"message": "a callback failed", "exception": error})
         finally:
@@ -195,8 +191,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         if not self.dead:
             self.problems.append(f"{self.name}: {context.get('message')}: {context.get('exception')!r}")
 
-    def get_debug(self) -> bool:
-        return False
+    get_debug = bool  # type: ignore[assignment]  # so False, and said without a call of Python
 
     def is_running(self) -> bool:
         return True

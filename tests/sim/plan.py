@@ -43,10 +43,10 @@ ROLL_BACK_A_SHARD: Final = "roll back a shard"
 
 _SHARES: Final = [workload.share for workload in WORKLOADS]
 
-_TOGETHER: Final = 0.1
+_TOGETHER: Final = 0.06
 """Share of plans with two executions; what goes wrong with one needs no other, mostly."""
 
-_SWEPT: Final = 0.2
+_SWEPT: Final = 0.15
 """Share of plans in which workers sweep, where nothing is lost: a sweep finds nothing then."""
 
 _LIKELY_STEPS: Final = 60
@@ -111,7 +111,7 @@ def plan_of(seed: int, *, roll_back: bool = False) -> Plan:
     return Plan(
         seed,
         tuple((workload, chance.randrange(len(workload.inputs))) for workload in chosen),
-        workers=chance.choice((1, 1, 2)),
+        workers=chance.choice((1, 1, 1, 2)),
         faults=tuple(zip(steps, kinds, strict=True)),
         late=chance.choice((0.0, 0.0, 0.01, 0.05)),
         archive=chance.choice((None, None, None, 0.5)),

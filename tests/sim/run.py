@@ -97,7 +97,7 @@ class Run:
             for loop in list(world.loops):
                 self.problems += loop.problems
                 loop.kill()
-        self.left = world.server.space.keys
+        self.left = world.server.space.but(b"sw:{meta}")
         return self
 
     # -- the two phases -----------------------------------------------------------------------------------------------

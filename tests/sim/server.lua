@@ -180,11 +180,13 @@ local function parts_of(value)
   return parts
 end
 
--- All keys, each as {key, kind, parts}.
-local function contents(server)
+-- All keys but those that begin with `without`, each as {key, kind, parts}.
+local function contents(server, without)
   local found = {}
   for key, value in pairs(server.keys) do
-    found[#found + 1] = {key, type(value) == 'table' and value.kind or 'string', parts_of(value)}
+    if without == '' or string.sub(key, 1, #without) ~= without then
+      found[#found + 1] = {key, type(value) == 'table' and value.kind or 'string', parts_of(value)}
+    end
   end
   table.sort(found, function(one, other) return one[1] < other[1] end)
   return bytes(found)

@@ -98,7 +98,7 @@ _LOOP = {
     **_machine(
         Begin={"Type": "Pass", "Assign": {"n": 0}},
         Count={"Type": "Pass", "Assign": {"n": "{% $n + 1 %}"}},
-        Enough={"Type": "Choice", "Choices": [{"Condition": "{% $n < 6 %}", "Next": "Count"}], "Default": "End"},
+        Enough={"Type": "Choice", "Choices": [{"Condition": "{% $n < 3 %}", "Next": "Count"}], "Default": "End"},
         End={"Type": "Succeed", "Output": "{% $n %}"},
     ),
 }
@@ -272,7 +272,7 @@ WORKLOADS = (
         intervals={"Reserve": 1000, "Ship": 1000, "Refund": 1000},
         share=6,
     ),
-    Workload("loop", _LOOP),
+    Workload("loop", _LOOP, share=2),
     Workload("parallel", _PARALLEL, ({}, {"fails": {"Left": 1}}), ordered=False, pauses={"Pause": 2000}, share=1),
     Workload("waits", _WAITS, ordered=False, pauses={f"Wait{n}": 2000 for n in range(6)}, share=1),
     Workload("branch", _BRANCH_FAILS, ({"fails": {"Bad": 9}},), determined=False, fails_fast=True, share=1),
@@ -285,10 +285,21 @@ WORKLOADS = (
     Workload("wait", _WAIT, pauses={"Pause": 3000}),
     Workload("callback", _CALLBACK, answered=True),
     Workload("nested", _NESTING, calls=("inner",)),
-    Workload("inner", _machine(Inside=_work(Retry=_RETRY)), ({}, {"fails": {"Inside": 2}}), intervals={"Inside": 1000}),
+    Workload(
+        "inner",
+        _machine(Inside=_work(Retry=_RETRY)),
+        ({}, {"fails": {"Inside": 2}}),
+        intervals={"Inside": 1000},
+        share=6,
+    ),
     Workload("slow", _SLOW, ({"hangs": {"Hang": 1}},), determined=False, intervals={"Hang": 1000}),
     Workload("large", _LARGE),
-    Workload("again", _AGAIN, ({"round": 1, "rounds": 3, "text": ""}, {"round": 1, "rounds": 3, "text": "x" * 3000})),
+    Workload(
+        "again",
+        _AGAIN,
+        ({"round": 1, "rounds": 2, "text": ""}, {"round": 1, "rounds": 3, "text": "x" * 3000}),
+        share=2,
+    ),
     Workload("stopped", _STOPPED, determined=False, ordered=False, stopped=True),
     Workload("express", _EXPRESS, type="EXPRESS", pauses={"Pause": 1000}),
 )
