@@ -31,7 +31,7 @@ _SHARED = ("common", "runs", "ending", "apply", "deliver", "repair")
 VERBS = (
     "open", "create", "commit", "items", "claim", "claim_frame", "extend", "release", "signal", "heartbeat", "take",
     "open_frames", "put_machine", "advance", "update_run", "announce", "measure", "rights", "task_state",
-    "sweep", "sweep_turn", "requeue", "nested", "report", "bury", "revive",
+    "sweep", "sweep_turn", "requeue", "nested", "handed_on", "report", "bury", "revive",
     "archive", "delete", "drop_definition", "inspect",
 )  # fmt: skip
 """The verbs; each is a file in ``lua/``, the body of its function."""

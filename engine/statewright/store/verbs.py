@@ -217,6 +217,10 @@ class Store(Protocol):
         """A nested execution: its status (None: it does not exist), its link, and whether its end is still to be
         told."""
 
+    async def handed_on(self, execution: str, frame_id: str, epoch: int, child: str) -> bool:
+        """The nested execution that a task waits for has handed over to `child`: from now on that is whom to look for,
+        as the first one may be deleted.  Whether this was news."""
+
     async def retention(self) -> int | None:
         """For how long (ms) executions are kept after their end; None: for ever.  90 days unless somebody set it."""
 

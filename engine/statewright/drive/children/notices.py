@@ -102,21 +102,33 @@ class Notices:
         """Answer the task that waits for an execution, if that has ended."""
         description = await self._session.store.describe(child)
         link = None if description is None else description.execution.link
-        if description is not None and link is not None and description.status != "RUNNING":
+        if description is not None and description.successor is not None:
+            await self._check(child)  # it is the successor's end that is waited for
+        elif description is not None and link is not None and description.status != "RUNNING":
             # (What ended runs again if the store was rolled back meanwhile; there will be another notice.)
             answer = Signal("answer", epoch=link.epoch, **outcome(description))
             await self._session.store.signal(link.execution, link.frame_id, answer)
 
     async def _check(self, child: str) -> None:
-        description = await self._session.store.describe(child)
-        while description is not None and description.successor is not None:  # it goes on as another one
-            child = execution_id_of(description.successor)
-            description = await self._session.store.describe(child)
+        store = self._session.store
+        child = await self.last_of(child)
+        description = await store.describe(child)
         link = None if description is None else description.execution.link
         if link is None:
             return
-        if await self._session.store.task_state(link.execution, link.frame_id, link.epoch) == "over":
+        place = (link.execution, link.frame_id, link.epoch)
+        if await store.task_state(*place) == "over":
             await self._stop(child)
+        else:
+            await store.handed_on(*place, child)
+
+    async def last_of(self, child: str) -> str:
+        """The execution that goes on in place of a nested one that handed over, or itself."""
+        description = await self._session.store.describe(child)
+        while description is not None and description.successor is not None:
+            child = execution_id_of(description.successor)
+            description = await self._session.store.describe(child)
+        return child
 
     async def _stop(self, execution: str) -> None:
         session = self._session

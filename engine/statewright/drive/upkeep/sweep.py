@@ -186,15 +186,18 @@ class Sweeper:
         if not task.child:
             return 0  # its token is out
         store, place = self._session.store, (task.execution, task.frame.id, task.frame.epoch)
-        status, link, telling = await store.nested(task.child)
+        child = await self._notices.last_of(task.child)
+        status, link, telling = await store.nested(child)
         ours = link.partition(":")[2] == ":".join(map(str, place))
+        if ours and child != task.child:
+            await store.handed_on(*place, child)
         if ours and (status == "RUNNING" or telling):
             return 0
         # Asked after the nested execution: what it had told by then would be known here.
-        if await store.task_state(*place) != "open":
+        if await store.task_state(*place) != "open" or await self._notices.last_of(child) != child:
             return 0
         if ours:
-            await self._notices.answer(task.child)
+            await self._notices.answer(child)
             await store.repaired(task.execution, "answers")
         else:
             await self._order(task)

@@ -17,7 +17,7 @@ from statewright.store.codec.frames import (
     input_digest,
     item_calls,
 )
-from statewright.store.codec.integrity import BrokenRecordError, Chain, seal, unseal
+from statewright.store.codec.integrity import BrokenRecordError, Chain, checksum, seal, unseal
 from statewright.store.codec.payloads import OFFLOADED, Incoming, LostPayloadError, Outgoing, Resolve
 from statewright.store.codec.runs import decode_link, decode_map_run, encode_link
 from statewright.store.codec.signals import decode_signal, encode_signal
@@ -32,6 +32,7 @@ __all__ = [
     "Outgoing",
     "Resolve",
     "awaited_epochs",
+    "checksum",
     "decode_events",
     "decode_execution",
     "decode_fork",

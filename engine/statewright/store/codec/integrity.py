@@ -10,7 +10,7 @@ from zlib import crc32
 
 from statewright.errors import StatewrightError
 
-__all__ = ["BrokenRecordError", "Chain", "seal", "unseal"]
+__all__ = ["BrokenRecordError", "Chain", "checksum", "seal", "unseal"]
 
 
 class BrokenRecordError(StatewrightError):
@@ -37,6 +37,14 @@ def unseal(record: bytes) -> bytes:
     if record[:4] != crc32(body).to_bytes(4, "big"):
         raise BrokenRecordError("a record does not match its checksum")
     return body
+
+
+def checksum(text: str) -> str:
+    """CRC-32 of a text, as eight hex digits.
+
+    Example: ``len(checksum("01abc")) == 8``
+    """
+    return f"{crc32(text.encode()):08x}"
 
 
 class Chain:

@@ -7,8 +7,11 @@ local function indexes(machine, run) return run and run ~= '' and {run} or {'', 
 -- for it (`link`).  Its input, if it is large, is a payload of this step.
 local function succeed(exec, machine, link, c, now)
   local x, awaited = P .. 'x:' .. c.exec, match(link or '', '^awaited')
+  if call('EXISTS', x) == 1 then -- somebody took its name: nothing of theirs is touched, and nobody waits for it
+    if awaited then notice('E' .. exec) end
+    return
+  end
   call('HSET', P .. 'x:' .. exec, 'nx', c.arn)
-  if call('EXISTS', x) == 1 then return end -- somebody took its name: nothing of theirs is touched
   if c.payload ~= '' then
     call('HSET', P .. 'p:' .. c.exec, c.payload, call('HGET', P .. 'p:' .. exec, c.payload))
   end

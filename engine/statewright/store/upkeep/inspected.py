@@ -15,7 +15,7 @@ from statewright.store.codec import Resolve
 __all__ = ["FrameParts", "Inspected", "differences_of_end", "differences_of_header", "stored_frame"]
 
 _HEADER_FIELDS = frozenset("head mn dg st t0 t1 nonce n0 up ix ex output error cause rev cid own cr cb".split())
-_FRAME_FIELDS = frozenset("rev prev own cr del body ph ep cid cb tm hb aq fk jb mr entered sn tk ans".split())
+_FRAME_FIELDS = frozenset("rev prev own cr del body ph ep cid cb tm hb aq fk jb mr entered sn tk ans jn".split())
 _FORK_FIELDS = frozenset("next left failed length window tolerance map origin body open index error cause".split())
 """What the scripts write; a name that is none of these was another."""
 
@@ -100,7 +100,9 @@ class FrameParts:
         if self.fields.get("aq", b"").decode() not in ("", activity):  # it is "" when one has taken it
             yield "is offered to other activity workers than it wants"
         job = execution_id_of(order.execution) if order is not None and order.execution else ""
-        if self.fields.get("jb", b"").decode() not in ("", job):
+        waited = self.fields.get("jb", b"").decode(errors="replace")
+        # (One that was handed over to has no place in the order.)
+        if waited not in ("", job) and (not job or self.fields.get("jn") != codec.checksum(waited).encode()):
             yield "waits for another execution than it started"
 
 

@@ -179,6 +179,11 @@ class Sweeping(MapRuns):
         status, link, telling = await self._scripts.run("nested", self._key(child), [child])
         return None if status is None else status.decode(), link.decode(), bool(telling)
 
+    async def handed_on(self, execution: str, frame_id: str, epoch: int, child: str) -> bool:
+        """See `Store.handed_on`."""
+        arguments: list[Argument] = [execution, frame_id, epoch, child, codec.checksum(child)]
+        return bool(await self._scripts.run("handed_on", self._key(execution), arguments))
+
 
 def _asked(kind: bytes, name: bytes, members: Sequence[bytes]) -> Iterator[Argument]:
     for member in members:
