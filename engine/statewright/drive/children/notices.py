@@ -98,13 +98,16 @@ class Notices:
             _log.error("unknown notice %r", notice)
 
     async def answer(self, child: str) -> None:
-        """Answer the task that waits for an execution, if that has ended."""
-        description = await self._session.store.describe(child)
+        """Answer the task that waits for an execution, if that has ended; if it handed over to others, the last."""
+        store = self._session.store
+        description = await store.describe(child)
+        if description is not None and description.successor is not None:
+            description = await store.describe((await store.nested(child)).execution)
         link = None if description is None else description.execution.link
         if description is not None and link is not None and description.status != "RUNNING":
             # (What ended runs again if the store was rolled back meanwhile; there will be another notice.)
             answer = Signal("answer", epoch=link.epoch, **outcome(description))
-            await self._session.store.signal(link.execution, link.frame_id, answer)
+            await store.signal(link.execution, link.frame_id, answer)
 
     async def _check(self, child: str) -> None:
         child = (await self._session.store.nested(child)).execution  # it may go on as another one
