@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -157,6 +158,7 @@ class ClusterNodes:
         for number in range(replicas):
             self.nodes[3 + number].command("CLUSTER", "REPLICATE", self.ids[number])
             eventually("a replica in step", lambda n=number: self.in_step(3 + n))  # type: ignore[misc]
+        eventually("all know the replicas", lambda: all(self.replicas(node) == replicas for node in self.nodes))
         eventually("a working cluster", lambda: all(self.works(node) for node in self.nodes))
 
     @staticmethod
@@ -166,6 +168,11 @@ class ClusterNodes:
     def in_step(self, number: int) -> bool:
         role = self.nodes[number].command("ROLE")
         return bool(role[0] == "slave" and role[3] == "connected")
+
+    @staticmethod
+    def replicas(node: Node) -> int:
+        """How many of the nodes are replicas, as far as this one has heard."""
+        return sum("slave" in flags for flags in re.findall(r"^\S+ \S+ (\S+)", node.command("CLUSTER", "NODES"), re.M))
 
     @staticmethod
     def works(node: Node) -> bool:

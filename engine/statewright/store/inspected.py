@@ -19,7 +19,7 @@ _FRAME_FIELDS = frozenset("rev prev own cr del body ph ep cid cb tm hb aq fk jb 
 _FORK_FIELDS = frozenset("next left failed length window tolerance map origin body open index error cause".split())
 """What the scripts write; a name that is none of these was another."""
 
-_CLOCK_MS = 1000
+_EARLY_MS, _LATE_MS = 1000, 60_000
 """An execution's start, which its creator reads, is so close to the server's time at most (``lua/create.lua``)."""
 
 
@@ -163,7 +163,7 @@ def differences_of_header(found: Inspected, head: Execution, trail: Trail) -> It
     if execution_id_of(head.arn) != found.id.partition(".")[0]:
         yield Finding("BrokenHeader", f"{head.arn} is not its ARN")
     _, at = trail.first
-    if at is not None and abs(at - head.started_at) > _CLOCK_MS:
+    if at is not None and not -_EARLY_MS <= at - head.started_at <= _LATE_MS:
         yield Finding("BrokenHeader", f"it started at {head.started_at}, but the history begins at {at}", 1)
 
 

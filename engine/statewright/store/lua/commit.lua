@@ -35,8 +35,8 @@ end
 local at = keep_payloads(exec, 14)
 if not at then return {'NEED', base, now, 0} end
 
-if consumed > 0 then call('LTRIM', inbox, consumed, -1) end
 if keep == 0 then witness(owner) end
+if consumed > 0 then call('LTRIM', inbox, consumed, -1) end
 local old = {prev = tonumber(f[6]), tm = f[7], hb = f[8], aq = f[9], fk = f[10], del = f[11], ep = f[12],
   jb = f[13], mr = f[14]}
 if not apply(at, exec, frame, now, base, old, {'rev', rev + 1, 'cid', cid, 'cb', base}, {'own', owner, 'cr', f[4]}) then
