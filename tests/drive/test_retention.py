@@ -143,7 +143,7 @@ async def test_a_name_used_again_is_another_execution(site: Site) -> None:
 
 
 def test_without_an_event_loop(site: Site) -> None:
-    with Engine(site.url, clock=site.clock) as engine:
+    with Engine(site.url, clock=site.clock, shards=16) as engine:
         assert engine.collect(timedelta(days=1)) == Collected(16, 0, 0)
         with pytest.raises(StatewrightError, match="cannot be kept"):
             engine.collect(timedelta(days=-1))

@@ -137,6 +137,7 @@ class ClusterNodes:
                     "cluster-port": str(ports[count + number]),
                     "cluster-node-timeout": str(timeout_ms),
                     "cluster-replica-validity-factor": "0",
+                    "repl-ping-replica-period": "1",
                 },
                 ports[number],
             )
@@ -157,6 +158,7 @@ class ClusterNodes:
         for number in range(replicas):
             self.nodes[3 + number].command("CLUSTER", "REPLICATE", self.ids[number])
             eventually("a replica in step", lambda n=number: self.in_step(3 + n))  # type: ignore[misc]
+        eventually("all know the replicas", lambda: all(self.replicas(node) == replicas for node in self.nodes))
         eventually("a working cluster", lambda: all(self.works(node) for node in self.nodes))
 
     @staticmethod
@@ -166,6 +168,11 @@ class ClusterNodes:
     def in_step(self, number: int) -> bool:
         role = self.nodes[number].command("ROLE")
         return bool(role[0] == "slave" and role[3] == "connected")
+
+    @staticmethod
+    def replicas(node: Node) -> int:
+        """How many replicas this node tells clients of: none that it has not heard to have any data."""
+        return sum(len(row) - 3 for row in node.command("CLUSTER", "SLOTS"))
 
     @staticmethod
     def works(node: Node) -> bool:

@@ -61,7 +61,7 @@ def test_slots_are_those_of_the_server(nodes: ClusterNodes) -> None:
 
 
 async def test_each_primary_gets_the_library_and_its_shards(cluster: ClusterNodes) -> None:
-    store = await open_store(cluster.url)
+    store = await open_store(cluster.url, shards=16)
     scenes = [Scene(store, name) for name in names_in(store.shards)]
     for scene in scenes:
         await scene.create()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -245,6 +244,6 @@ async def test_a_commit_behind_a_refused_one_is_refused_though_its_revision_fits
     scene = Scene(await stores.open())
     await scene.create()
     assert (await scene.commit(keep_ms=LEASE, commit_id="sent before")).outcome == "OK"
-    behind = replace(scene.order(keep_ms=LEASE), follows="refused")
+    behind = msgspec.structs.replace(scene.order(keep_ms=LEASE), follows="refused")
     assert (await scene.store.commit(behind)).outcome == "STALE"
-    assert (await scene.store.commit(replace(behind, follows="sent before"))).outcome == "OK"
+    assert (await scene.store.commit(msgspec.structs.replace(behind, follows="sent before"))).outcome == "OK"

@@ -50,11 +50,11 @@ async def answers(store: RedisStore, name: str, last: Commit) -> list[Any]:
         pages,
         [([replace(each, execution=None) for each in found], more) for found, more in listed],  # type: ignore[arg-type]
         await store.commit(last),
-        await store.commit(replace(last, commit_id="other")),
+        await store.commit(changed(last, commit_id="other")),
         [(await started.create(digest=digest)).outcome for digest in ("d", "other")],
         await store.claim_frame(name, "", "thief", LEASE),
         await store.open_frames(name, ""),
-        await store.waits_for_task(name, "", 1),
+        await store.task_state(name, "", 1),
         await store.signal(name, "", Signal("answer", 1, output="1")),
         await store.heartbeat(name, "", 1, None),
         await store.results(name, "", 1),

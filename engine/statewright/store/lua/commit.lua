@@ -38,8 +38,8 @@ end
 local at = keep_payloads(exec, 16)
 if not at then return {'NEED', base, now, 0} end
 
-if consumed > 0 then call('LTRIM', inbox, consumed, -1) end
 if keep == 0 then witness(owner) end
+if consumed > 0 then call('LTRIM', inbox, consumed, -1) end
 if room > 0 then TAKER = {owner = owner, deadline = deadline, room = room, rows = {}, more = 0} end
 
 local function answer(waiting)

@@ -24,6 +24,7 @@ if run_of(link) then
   local begins = child_begins(link, exec)
   if not begins then return {begins == false and 'CLOSED' or 'DUP', started, now, 0} end
 end
+if owner ~= '' then call('HEXISTS', P .. 'w', owner) end -- fails now if it cannot be counted below
 local at = keep_payloads(exec, 13)
 local phase, count = ARGV[at + 1], tonumber(ARGV[at + 4])
 call('HSET', x, 'head', ARGV[8], 'mn', machine, 'dg', digest, 'st', 'RUNNING', 't0', started, 'nonce', nonce, 'n0', count)
