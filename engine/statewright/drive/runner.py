@@ -24,15 +24,7 @@ from statewright.drive.perform import Performance, is_large, perform, runs_handl
 from statewright.drive.session import Session
 from statewright.drive.unsaved import TURN, Unsaved
 from statewright.errors import StatesError, StatewrightError
-from statewright.model import (
-    Continue,
-    Event,
-    Execution,
-    Joined,
-    Phase,
-    Step,
-    TaskKind,
-)
+from statewright.model import Continue, Event, Execution, Joined, Phase, Step, TaskKind
 from statewright.states.distributed import Feeding
 from statewright.step import Program, feed, step
 from statewright.store.records import KEEP, Claimed, Commit, Committed, Signal

@@ -28,15 +28,7 @@ from statewright.drive.sweep import Sweeper
 from statewright.drive.threads import Threads
 from statewright.errors import StatewrightError
 from statewright.items import Objects
-from statewright.model import (
-    Continue,
-    Execution,
-    Fork,
-    Limits,
-    Phase,
-    StartTimer,
-    Step,
-)
+from statewright.model import Continue, Execution, Fork, Limits, Phase, StartTimer, Step
 from statewright.step import Program, begin, step
 from statewright.store.records import Claimed, Created, Lease, Presence
 from statewright.store.verbs import Store
