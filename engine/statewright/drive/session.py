@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Final
 
 from statewright.drive.clock import Clock
@@ -27,8 +28,10 @@ _TURN: Final = 0.05
 """Seconds of steps in one turn of the event loop after which the others wait for the next."""
 
 
-def _entropy() -> str:
-    return secrets.token_hex(16)
+def _seeds() -> Callable[[], str]:
+    """A seed for each step: the system is asked for chance once, not each time."""
+    seed, numbers = secrets.token_hex(16), count()
+    return lambda: f"{seed}.{next(numbers)}"
 
 
 @dataclass(slots=True, eq=False)
@@ -71,7 +74,7 @@ class Session:
     take: Callable[[Claimed], None]
     refused: Callable[[Commit, Committed], None] = field(init=False)
     feed: Callable[[Execution, Frame, Callable[[], Feeding], Callable[[], bool]], Awaitable[bool]] = field(init=False)
-    entropy: Callable[[], str] = _entropy
+    entropy: Callable[[], str] = field(default_factory=_seeds)
     monotonic: Callable[[], float] = time.monotonic
     stopping: bool = False
     _commits: int = 0
@@ -97,8 +100,8 @@ class Session:
         self._marked = False
 
     def offer(self, execution: str, step: Step) -> int:
-        """How many of the frames that become ready by a step this worker takes on with its commit.  Who takes leases looks
-        when they lapse: the answer may be lost, and nobody rings then."""
+        """How many of the frames that become ready by a step this worker takes on with its commit.  Who takes leases
+        looks when they lapse: the answer may be lost, and nobody rings then."""
         if self.stopping or not any(isinstance(command, Fork | Finish) for command in step.commands):
             return 0
         room = self.room()

@@ -138,9 +138,12 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
             commit.keep_ms,
             int(commit.requeue),
         ]
-        fork = next((each for each in commit.step.commands if isinstance(each, Fork) and each.items), None)
-        head += ["", 0] if fork is None else [fork.epoch, len(fork.items) + len(fork.keys)]
-        head += [commit.follows, commit.room, commit.lease_ms]
+        fork: Fork | None = None
+        for command in commit.step.commands:
+            if isinstance(command, Fork) and command.items:
+                fork = command
+        head += ("", 0) if fork is None else (fork.epoch, len(fork.items) + len(fork.keys))
+        head += (commit.follows, commit.room, commit.lease_ms)
         step, out = codec.encode_commit(commit.step)
         if out.texts:
             arguments = [*head, *out.arguments(self._stored_of(commit.execution, out)), *step]
@@ -170,8 +173,9 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
                 arguments = head + out.arguments() + step
                 outcome, base, now, *rest = await self._scripts.run("commit", key, arguments)
         finally:
-            for sent in [future, *[sent for _, sent in items]]:
-                sent.cancel()  # nobody asks any more for what became of it, if one before it was refused
+            future.cancel()  # nobody asks any more for what became of it, if one before it was refused
+            for _, sent in items:
+                sent.cancel()
             if outcome not in (b"OK", b"DUP"):
                 self._forget(commit.execution, out)
             applied.set_result(outcome in (b"OK", b"DUP"))
