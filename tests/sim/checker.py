@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import pairwise
 
 from statewright.audit import check_history
 from statewright.store.codec import Chain
@@ -41,6 +42,7 @@ def violations(run: Run) -> list[str]:
         if order.execution.id in found:
             events = found[order.execution.id].events
             wrong += [f"{order.execution.name}: {each}" for each in _early(order, events, run.set_back)]
+            wrong += [f"{order.execution.name}: {each}" for each in _idle(run, events)]
             if order.workload.fails_fast:
                 wrong += [f"{order.execution.name}: {each}" for each in _fenced(events)]
     wrong += differences(run, found)
@@ -133,6 +135,14 @@ def _early(order: Order, events: list[Event], set_back: float) -> Iterator[str]:
             early = since[f"retry {state}"] + order.workload.intervals[state] - at
             if early > set_back * 1000:
                 yield f"{state} was tried again {early} ms early"
+
+
+def _idle(run: Run, events: list[Event]) -> Iterator[str]:
+    """Where nothing happened by which a worker could lose a lease, no lease had to lapse until something went on."""
+    if run.plan.harmless:
+        for one, other in pairwise(events):
+            if other[2] - one[2] >= run.lease * 1000:
+                yield f"nothing was done for {other[2] - one[2]} ms before event {other[0]}"
 
 
 def _fenced(events: list[Event]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from statewright.store.scripts import NAME
 from tests.sim.keyspace import RedisError
 from tests.sim.world import Refusal
 
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from tests.sim.run import Run
 
 __all__ = ["INJECT"]
+
+_BURY = f"sw_{NAME.rpartition('_')[2]}_bury".encode()
 
 
 def _crash(run: Run) -> None:
@@ -62,6 +65,26 @@ def _sweep(run: Run) -> None:
     run.sweep(run.any_worker())
 
 
+def _bury(run: Run) -> None:
+    """F17: frames that wait for something are put aside as if nobody could get on with them; what they wait for wakes
+    them all the same."""
+    keys = run.world.server.space.keys
+    held = {member for key in keys if b"}:q:" in key or key.endswith(b"}:l") for member in keys[key]}
+    for key in keys:
+        prefix, _, member = key.partition(b"f:")
+        execution, _, frame = member.partition(b":")
+        if prefix.endswith(b"}:") and member not in held and (owner := keys[key].get(b"own")):
+            arguments = [execution, frame, b"%d" % (run.world.micros() // 1000), owner, b"5", b"as a test"]
+            _execute(run, [b"FCALL", _BURY, b"1", prefix + b"q", *arguments])
+
+
+def _execute(run: Run, command: list[bytes]) -> None:
+    """Somebody else has the server do something."""
+    answer = run.world.server.execute(command)
+    if run.world.record is not None:
+        run.world.record.append((command, answer))
+
+
 def _repeat(run: Run) -> None:
     """F4: what a process sent last arrives twice, as when it was sent again over a new connection."""
     world = run.world
@@ -103,10 +126,7 @@ def _refuse(message: str, *, reads: bool = False) -> Callable[[Run], None]:
 
 def _flush(run: Run) -> None:
     """F13: the server's functions are gone."""
-    command = [b"FUNCTION", b"FLUSH"]
-    answer = run.world.server.execute(command)
-    if run.world.record is not None:
-        run.world.record.append((command, answer))
+    _execute(run, [b"FUNCTION", b"FLUSH"])
 
 
 def _forward(run: Run) -> None:
@@ -129,6 +149,7 @@ INJECT: dict[str, Callable[[Run], None]] = {
     "roll back": _roll_back,
     "roll back a shard": _roll_back_a_shard,
     "sweep": _sweep,
+    "bury": _bury,
     "duplicate": _repeat,
     "mute": _mute,
     "deaf": _deaf,

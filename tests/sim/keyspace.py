@@ -93,7 +93,7 @@ class Keyspace:
 
     @property
     def busy(self) -> bool:
-        """Whether anything is left to be done: an execution runs, a frame is ready or leased, or somebody is to be told."""
+        """Whether anything is left to be done: something runs, is ready or leased, or somebody is to be told."""
         return bool(self._libraries.busy(self._state))
 
     def copy(self) -> Any:

@@ -30,6 +30,7 @@ class Mutant:
     Arguments:
         name: what is broken.
         old, new: the text that is replaced, everywhere it occurs, and by what.
+        also: what else is replaced, and by what: a line that would stand in for the one that is gone.
         module: of Python; "" for the scripts.
         where: a workload and a kind of fault; it is tried at every step, before the plans of seeds are.
 
@@ -41,6 +42,15 @@ class Mutant:
     new: str
     module: str = ""
     where: tuple[str, str] | None = None
+    also: tuple[tuple[str, str], ...] = ()
+
+    def edit(self, text: str) -> str:
+        """The text, broken; ValueError if what is to be replaced is not there (any more)."""
+        for old, new in ((self.old, self.new), *self.also):
+            if old not in text:
+                raise ValueError(f"{self.name}: {self.module or 'the scripts'} do not say {old!r}")
+            text = text.replace(old, new)
+        return text
 
 
 MUTANTS = (
@@ -201,10 +211,9 @@ def hunt(mutant: Mutant, seeds: int) -> Findings:
     if mutant.module:
         with _mutated(mutant):
             return try_plans(plans, enough=1)
-    if mutant.old not in LIBRARY:
-        raise ValueError(f"{mutant.name}: the scripts do not say {mutant.old!r}")
-    old, new = mutant.old.encode(), mutant.new.encode()
-    return try_plans(plans, libraries=Libraries(lambda text: text.replace(old, new)), enough=1)
+    mutant.edit(LIBRARY)
+    libraries = Libraries(lambda text: mutant.edit(text.decode()).encode())
+    return try_plans(plans, libraries=libraries, enough=1)
 
 
 @contextmanager
@@ -212,12 +221,11 @@ def _mutated(mutant: Mutant) -> Iterator[None]:
     """A block in which a module, and all that has imported something from it, is another."""
     module = importlib.import_module(mutant.module)
     source = inspect.getsource(module)
-    if mutant.old not in source:
-        raise ValueError(f"{mutant.name}: {mutant.module} does not say {mutant.old!r}")
+    broken = mutant.edit(source)
     before = dict(vars(module))
     users = [user for name, user in sys.modules.items() if name.startswith(("statewright.", "tests.sim"))]
     names = [(user, name, value) for user in users for name, value in vars(user).items()]
-    exec(compile(source.replace(mutant.old, mutant.new), str(module.__file__), "exec"), vars(module))
+    exec(compile(broken, str(module.__file__), "exec"), vars(module))
     now = {id(old): vars(module)[name] for name, old in before.items() if vars(module)[name] is not old}
     try:
         for user, name, value in names:

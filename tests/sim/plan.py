@@ -32,6 +32,7 @@ FAULTS: Final = {
     "clock forward": 1,
     "clock back": 1,
     "sweep": 1,
+    "bury": 1,
 }
 """Kinds of faults that the engine has to survive, by how often they are drawn (see `faults`)."""
 
@@ -89,7 +90,7 @@ class Plan:
         """Nothing happens by which a worker could lose a lease, nor does anything end before its time."""
         kinds = {kind for _, kind in self.faults}
         calm = all(workload.determined and workload.ordered and not workload.answered for workload, _ in self.orders)
-        return calm and not self.late and kinds <= {"cut", "flush functions", "sweep"}
+        return calm and not self.late and kinds <= {"cut", "flush functions", "sweep", "bury"}
 
     def __str__(self) -> str:
         orders = ", ".join(f"{workload.name}/{choice}" for workload, choice in self.orders)

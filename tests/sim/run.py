@@ -135,7 +135,7 @@ class Run:
 
     def _over(self) -> bool:
         """Whether everything has ended, and nothing is left to be done about it."""
-        return all([order.acknowledged for order in self.orders]) and not self.world.server.space.busy
+        return all(order.acknowledged for order in self.orders) and not self.world.server.space.busy
 
     # -- processes ----------------------------------------------------------------------------------------------------
     def hire(self) -> None:

@@ -80,10 +80,12 @@ class _Threads(Executor):
 
 @contextmanager
 def simulated_sources(world: World, *, swept: bool = True) -> Iterator[None]:
-    """For the length of the block, time and chance of the engine are those of `world`; not `swept`: workers go through no keys
-    unless they are told to."""
+    """For the length of the block, time and chance of the engine are those of `world`; not `swept`: workers go through
+    keys only when they are told to."""
     sources = _Sources(world)
-    replacements = [(module, name, sources) for name, modules in SOURCES.items() for module in modules]
+    replacements: list[tuple[Any, str, Any]] = [
+        (module, name, sources) for name, modules in SOURCES.items() for module in modules
+    ]
     replacements += [(worker, "Threads", _Threads), *([] if swept else [(sweep, "_TURN", _NEVER)])]
     originals = [(module, name, getattr(module, name)) for module, name, _ in replacements]
     try:

@@ -120,6 +120,19 @@ _WAITS = _machine(
     },
 )
 
+_TEXT = {"Type": "Pass", "Result": {"text": "y" * 3000}}
+
+_TWICE = _machine(
+    Both={
+        "Type": "Parallel",
+        "Branches": [
+            _machine(Early=dict(_TEXT), Left=_work()),
+            _machine(Pause={"Type": "Wait", "Seconds": 2}, Late=dict(_TEXT), Right=_work()),
+        ],
+    },
+)
+"""A large payload that is known already when it is made a second time."""
+
 _BRANCH_FAILS = _machine(
     Both={
         "Type": "Parallel",
@@ -293,7 +306,8 @@ WORKLOADS = (
         share=6,
     ),
     Workload("slow", _SLOW, ({"hangs": {"Hang": 1}},), determined=False, intervals={"Hang": 1000}),
-    Workload("large", _LARGE),
+    Workload("large", _LARGE, share=2),
+    Workload("twice", _TWICE, ordered=False, pauses={"Pause": 2000}, share=1),
     Workload(
         "again",
         _AGAIN,
