@@ -44,7 +44,8 @@ class Session:
         objects: where distributed Maps read items from and write results to.
         abandon: stop working on frames (execution id, frame ids), because a step has ended them.
         ended: the same for all frames of an execution.
-        refused: a commit was, to whose revision all had been acknowledged.
+        refused: a commit was, to whose revision all had been acknowledged; and since when (s, monotonic) the frame has
+            been ours for all we know.
         feed: starts child executions of a map run (see `Feeder.feed`).
         entropy: seed of every step.
         stopping: the worker drains: finish what runs, begin nothing.
@@ -65,7 +66,7 @@ class Session:
     lookout: Lookout
     abandon: Callable[[str, Iterable[str]], None]
     ended: Callable[[str], None]
-    refused: Callable[[Commit, Committed], None] = field(init=False)
+    refused: Callable[[Commit, Committed, float], None] = field(init=False)
     feed: Callable[[Execution, Frame, Callable[[], Feeding], Callable[[], bool]], Awaitable[bool]] = field(init=False)
     entropy: Callable[[], str] = _entropy
     monotonic: Callable[[], float] = time.monotonic
