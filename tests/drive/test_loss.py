@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+from typing import Any
+
 import pytest
 
 from statewright.arn import execution_id_of
-from tests.drive.conftest import Site, idle_worker
+from tests.drive.conftest import Site, idle_worker, one_task
 from tests.drive.nesting import START, definition, nested
 from tests.drive.test_continuing import chain, countdown, order
+from tests.drive.test_worker import deploy
 
 
 @pytest.mark.parametrize("then", ["archived", "deleted"])
@@ -45,3 +50,54 @@ async def test_a_nested_execution_that_is_ordered_again_is_waited_for_to_its_las
         await engine.store._connection.call("RPUSH", f"sw:{{{shard}}}:n", f"E{first}")  # as a repeated order does
         await worker.run_until_idle(until=site.clock())
         assert (await engine.describe("parent:p")).status == "RUNNING"
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "started again"])
+@pytest.mark.parametrize("away", [0, 61])
+async def test_what_was_deleted_while_a_worker_was_away_is_no_loss(
+    site: Site, caplog: pytest.LogCaptureFixture, away: int, again: bool
+) -> None:
+    """A worker stood still; meanwhile its execution was stopped, deleted, and its name used again: what it commits is
+    refused.  When it was away for a moment only, nothing can have been deleted but by a roll-back."""
+
+    async def stand_still(_: Any) -> None:
+        if not (await engine.describe("machine:e")).execution.input.value:
+            return
+        await engine.stop("machine:e")
+        assert (await engine.store.delete(execution_id_of(started.arn), site.clock()))[0] == 1
+        if again:
+            await engine.start("machine", 0, name="e")
+        before = worker.session.monotonic
+        worker.session.monotonic = lambda: before() + away
+
+    async with site.engine({"pause": lambda given: given, "still": stand_still}) as engine:
+        states = {**one_task("pause", Next="Still"), "Still": one_task("still")["Work"]}
+        del states["Work"]["End"]
+        await deploy(engine, states)
+        async with idle_worker(engine) as worker:
+            with caplog.at_level(logging.CRITICAL, "statewright"):
+                started = await engine.start("machine", 1, name="e")
+                await worker.run_until_idle(until=site.clock())
+        assert bool(await engine.incidents()) == (away == 0)
+
+
+async def test_a_worker_that_was_away_takes_no_other_execution_for_its_own(site: Site) -> None:
+    """As above, and the worker itself is given what has the same name now, at the same revision, before it knows."""
+
+    async def work(given: str) -> str:
+        if given == "first":
+            await engine.stop("machine:e")
+            assert (await engine.store.delete(execution, site.clock()))[0] == 1
+            await engine.start("machine", "second", name="e")
+            before = worker.session.monotonic
+            worker.session.monotonic = lambda: before() + 61
+            looking = asyncio.create_task(worker._claiming.everywhere())
+            await asyncio.shield(looking)
+        return given
+
+    async with site.engine({"work": work}) as engine:
+        await deploy(engine, one_task("work"))
+        async with idle_worker(engine) as worker:
+            execution = execution_id_of((await engine.start("machine", "first", name="e")).arn)
+            await worker.run_until_idle(until=site.clock())
+        assert (await engine.describe("machine:e")).output == '"second"'

@@ -12,7 +12,7 @@ from statewright.drive.programs import Programs
 from statewright.errors import StatewrightError
 from statewright.model import Limits, Stopped
 from statewright.step import step
-from statewright.store.records import Commit, Signal, Signalled, TaskOffer
+from statewright.store.records import KEEP, Commit, Signal, Signalled, TaskOffer
 from statewright.store.verbs import Store
 from statewright.tasks import Tokens
 from statewright.tasks.token import TokenTarget
@@ -76,7 +76,9 @@ async def stop(
             open=tuple(frame for frame, _ in await store.open_frames(execution, "")),
         )
         taken = step(await programs.program(constants), constants, root.frame, event, limits)
-        commit = Commit(execution, "", root.revision, secrets.token_hex(8), owner, taken, base=root.base)
+        # (There is nothing to be let go afterwards: KEEP, so that no count is kept of this owner.)
+        cid = secrets.token_hex(8)
+        commit = Commit(execution, "", root.revision, cid, owner, taken, base=root.base, keep_ms=KEEP)
         if (await store.commit(commit)).outcome in ("OK", "DUP"):
             return
         # Somebody else took it: the worker that drives it, or one that stops it, too, and may do so in step with us.

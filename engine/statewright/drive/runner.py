@@ -23,6 +23,7 @@ from statewright.drive.mailbox import Mailbox
 from statewright.drive.perform import Performance, is_large, perform, runs_handler, task_context
 from statewright.drive.session import Session
 from statewright.drive.unsaved import TURN, Unsaved
+from statewright.drive.upkeep.retention import SETTLED_MS
 from statewright.errors import StatesError, StatewrightError
 from statewright.model import Continue, Event, Execution, Joined, Phase, Step, TaskKind
 from statewright.states.distributed import Feeding
@@ -100,9 +101,10 @@ class Runner:
     def deliver(self, claimed: Claimed) -> None:
         """The frame was claimed again while held here: there are new entries in its inbox, or its lease lapsed."""
         self.claimed = claimed
-        if claimed.revision > self.revision or (self._leaving and claimed.revision == self.revision):
+        away = (self.session.monotonic() - self.renewed) * 1000 > SETTLED_MS  # it may be another one of this name
+        if away or claimed.revision > self.revision or (self._leaving and claimed.revision == self.revision):
             self.successor = claimed  # a claim made after our last commit
-            if claimed.revision > self.revision:
+            if away or claimed.revision > self.revision:
                 self.abandon()
             return
         if self._leaving or self._lost or claimed.flaw is not None:
@@ -375,7 +377,7 @@ class Runner:
         """What follows from a commit's reply."""
         session = self.session
         if committed.outcome not in ("OK", "DUP"):
-            session.refused(sent.commit, committed)
+            session.refused(sent.commit, committed, self.renewed)
             raise _LostError
         self.progressed = True
         if committed.now:

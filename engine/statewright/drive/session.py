@@ -49,7 +49,8 @@ class Session:
         ended: the same for all frames of an execution.
         room: how many frames more the worker takes on without waiting for its turn.
         take: takes on a frame.
-        refused: a commit was, to whose revision all had been acknowledged.
+        refused: a commit was, to whose revision all had been acknowledged; and since when (s, monotonic) the frame has
+            been ours for all we know.
         feed: starts child executions of a map run (see `Feeder.feed`).
         entropy: seed of every step.
         stopping: the worker drains: finish what runs, begin nothing.
@@ -72,7 +73,7 @@ class Session:
     ended: Callable[[str], None]
     room: Callable[[], int]
     take: Callable[[Claimed], None]
-    refused: Callable[[Commit, Committed], None] = field(init=False)
+    refused: Callable[[Commit, Committed, float], None] = field(init=False)
     feed: Callable[[Execution, Frame, Callable[[], Feeding], Callable[[], bool]], Awaitable[bool]] = field(init=False)
     entropy: Callable[[], str] = field(default_factory=_seeds)
     monotonic: Callable[[], float] = time.monotonic

@@ -216,7 +216,7 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
         arguments: list[Argument] = [self._time(), owner, lease_ms, limit, patience, *machines]
         known = self._serials.known(shard, owner)
         now, due, notices, found, *rows = await self._scripts.run("claim", keys.prefix(shard) + "q", arguments)
-        loss = self._serials.judge(shard, owner, known, found, now)
+        loss = self._serials.judge(shard, owner, known, found - bool(rows), now)  # this call is counted, too
         if rows:
             self._serials.add(shard, owner)
         return Claim(tuple(await self._claimed(rows, asked_at)), now, due, notices, loss)

@@ -18,6 +18,7 @@ from statewright.drive.children.notices import Notices
 from statewright.drive.clock import VirtualClock
 from statewright.drive.perform import runs_handler
 from statewright.drive.session import Session
+from statewright.drive.upkeep.retention import SETTLED_MS
 from statewright.errors import StatewrightError
 from statewright.lang.timestamps import iso_time
 from statewright.store.records import Claim, Commit, Committed, OpenTask, Signal
@@ -109,8 +110,11 @@ class Sweeper:
             if self._sweeping is None or self._sweeping.done():
                 self._sweeping = self._spawn(self._sweep_urgently())
 
-    def refused(self, commit: Commit, answer: Committed) -> None:
-        """Look at what a refused commit, to whose revision all had been acknowledged, tells about the store."""
+    def refused(self, commit: Commit, answer: Committed, held_at: float) -> None:
+        """Look at what a refused commit, to whose revision all had been acknowledged, tells about the store; the frame
+        was held at `held_at` (s, monotonic)."""
+        if (self._session.monotonic() - held_at) * 1000 > SETTLED_MS:
+            return  # it may have ended and been deleted since, and its name be another execution's
         shard, what = self._session.store.shard_of(commit.execution), f"execution {commit.execution}"
         if answer.outcome != "STALE":
             return

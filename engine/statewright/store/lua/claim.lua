@@ -36,7 +36,7 @@ if #machines == 0 then machines = call('SRANDMEMBER', P .. 'q', 100) end
 for _, machine in ipairs(machines) do
   local members = call('ZRANGEBYSCORE', queue(machine), '-inf', since, 'WITHSCORES', 'LIMIT', 0, limit)
   for i = 1, #members, 2 do
-    waiting[#waiting + 1] = {since = tonumber(members[i + 1]), place = #waiting, member = members[i]}
+    waiting[#waiting + 1] = {since = tonumber(members[i + 1]), place = #waiting, machine = machine, member = members[i]}
   end
 end
 table.sort(waiting, function(a, b) return a.since < b.since or (a.since == b.since and a.place < b.place) end)
@@ -45,7 +45,9 @@ local answer = {now, false, call('LLEN', P .. 'n'), 0}
 for i = 1, math.min(limit, #waiting) do
   local member = waiting[i].member
   local exec, frame = match(member, '^([^:]*):(.*)$')
-  answer[#answer + 1] = deliver(exec, frame, owner, deadline)
+  local delivered = deliver(exec, frame, owner, deadline)
+  answer[#answer + 1] = delivered
+  if not delivered then unqueue(waiting[i].machine, member) end -- its execution may not say any more where it was
   moved[member] = nil
 end
 

@@ -98,12 +98,13 @@ local function enqueue(exec, frame, now)
   call('SADD', P .. 'q', machine)
 end
 
-local function dequeue(exec, frame)
-  local machine = machine_of(exec)
-  if call('ZREM', queue(machine), exec .. ':' .. frame) == 1 and call('EXISTS', queue(machine)) == 0 then
+local function unqueue(machine, member)
+  if call('ZREM', queue(machine), member) == 1 and call('EXISTS', queue(machine)) == 0 then
     call('SREM', P .. 'q', machine)
   end
 end
+
+local function dequeue(exec, frame) unqueue(machine_of(exec), exec .. ':' .. frame) end
 
 -- Fails unless what a frame is made ready in is of the right kind, before anything is written.
 local function probe(exec, frame)

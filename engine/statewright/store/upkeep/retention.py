@@ -8,7 +8,7 @@ from typing import Final
 
 from statewright.store import keys
 from statewright.store.mapruns import MapRuns
-from statewright.store.records import Ended
+from statewright.store.records import Description, Ended
 from statewright.store.scripts import Argument
 from statewright.store.upkeep.archive import LARGEST, Archive
 
@@ -87,18 +87,22 @@ class Retention(MapRuns):
         for shard in range(self.shards):
             # Successors begin later than those they follow, so they are met though others end meanwhile.
             for status in ("RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"):
-                index, since, seen = f"{keys.prefix(shard)}e::{status}", "-inf", 0
-                while True:
-                    page = ("ZRANGE", index, since, "+inf", "BYSCORE", "LIMIT", seen, _PAGE, "WITHSCORES")
-                    found = await self._scripts.call(*page)
-                    for description in await self._describe([name.decode() for name in found[::2]]):
-                        if description is not None:
-                            yield description.execution.definition
-                    if len(found) < 2 * _PAGE:
-                        break
-                    last = found[-1].decode()
-                    same = sum(at == found[-1] for at in found[1::2])
-                    since, seen = last, same + (seen if last == since else 0)
+                async for description in self._in_index(f"{keys.prefix(shard)}e::{status}"):
+                    yield description.execution.definition
+
+    async def _in_index(self, index: str) -> AsyncIterator[Description]:
+        """The executions of an index, those that began first first; all that stay in it meanwhile, and some twice."""
+        since, count = "-inf", _PAGE
+        while True:
+            found = await self._scripts.call("ZRANGE", index, since, "+inf", "BYSCORE", "LIMIT", 0, count, "WITHSCORES")
+            for description in await self._describe([name.decode() for name in found[::2]]):
+                if description is not None:
+                    yield description
+            if len(found) < 2 * count:
+                break
+            # Places move as executions end, times do not; where a page is of one moment, a larger one goes beyond it.
+            count = 2 * count if found[1] == found[-1] else _PAGE
+            since = found[-1].decode()
 
     async def drop_definition(self, hash: str, before: int) -> bool:  # noqa: A002
         """See `Store.drop_definition`."""

@@ -9,6 +9,7 @@ something.  (What is lost of a frame that is still held shows at its next commit
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,14 +32,17 @@ class Serials:
     Example: ``serials.add(7, owner); serials.evidence(7, owner, serials.known(7, owner), found=0, now=ms)``
     """
 
-    def __init__(self) -> None:
+    def __init__(self, monotonic: Callable[[], float] = lambda: time.monotonic()) -> None:
+        self._monotonic = monotonic
         self._counts: dict[tuple[int, str], _Count] = {}
 
     def add(self, shard: int, owner: str) -> None:
         """A call that is counted was acknowledged."""
         count = self._counts.setdefault((shard, owner), _Count())
+        if self._silent(count):
+            count.acknowledged = 0  # the shard may begin at 1, or may not
         count.acknowledged += 1
-        count.at = time.monotonic()
+        count.at = self._monotonic()
 
     def known(self, shard: int, owner: str) -> int:
         """How many were acknowledged so far; to be asked before the store is."""
@@ -46,18 +50,21 @@ class Serials:
         return count.acknowledged if count is not None else 0
 
     def judge(self, shard: int, owner: str, known: int, found: int, now: int) -> Loss | None:
-        """What it means that the store has counted `found` at `now` (ms), after `known` were acknowledged."""
+        """What it means that the store had counted `found` at `now` (ms), after `known` were acknowledged."""
         count = self._counts.get((shard, owner))
         if count is None:
             return None
         if found >= known:
             count.since = now
             return None
-        forgotten = found == 0 and time.monotonic() - count.at > _FORGOTTEN
+        forgotten = found == 0 and self._silent(count)
         count.acknowledged = found
         if forgotten:
             return None
         return Loss(count.since, f"of {known} calls that it had acknowledged to worker {owner} it knows {found}")
+
+    def _silent(self, count: _Count) -> bool:
+        return self._monotonic() - count.at > _FORGOTTEN
 
 
 @dataclass(frozen=True, slots=True)
