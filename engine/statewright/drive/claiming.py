@@ -11,7 +11,7 @@ from typing import Final
 from statewright.drive.children.notices import Notices
 from statewright.drive.outage import Outage
 from statewright.drive.session import Session
-from statewright.store.records import Claim, Claimed
+from statewright.store.records import Claim
 
 __all__ = ["Claiming"]
 
@@ -33,10 +33,9 @@ class Claiming:
         notices: told where there are some.
         room: how many frames more the worker would take on now.
         full: whether it holds as many as it may.
-        take: takes on a frame.
         hear: is told of every answer: the shard, the claim and when (s, monotonic) it was asked for.
 
-    Example: ``await Claiming(session, (), notices, room, full, take, hear).run()``
+    Example: ``await Claiming(session, (), notices, room, full, hear).run()``
     """
 
     def __init__(
@@ -46,7 +45,6 @@ class Claiming:
         notices: Notices,
         room: Callable[[], int],
         full: Callable[[], bool],
-        take: Callable[[Claimed], None],
         hear: Callable[[int, Claim, float], None],
     ) -> None:
         self._session = session
@@ -54,7 +52,6 @@ class Claiming:
         self._machines = tuple(machines)
         self._room = room
         self._full = full
-        self._take = take
         self._hear = hear
         self._asked = 0
         self._looks: set[asyncio.Task[None]] = set()
@@ -129,7 +126,7 @@ class Claiming:
         if claim.notices:
             self._notices.look(shard)
         for claimed in claim.frames:
-            self._take(claimed)
+            self._session.take(claimed)
 
     def pause_after(self, error: Exception) -> float:
         """Seconds to wait before the next try, after a failure."""

@@ -7,7 +7,6 @@ import logging
 import secrets
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -28,8 +27,7 @@ from statewright.drive.upkeep.retention import keep_house
 from statewright.drive.upkeep.sweep import Sweeper
 from statewright.errors import StatewrightError
 from statewright.items import Objects
-from statewright.model import Continue, Execution, Fork, Limits, Phase, StartTimer, Step
-from statewright.step import Program, begin, step
+from statewright.model import Execution, Limits, Phase, StartTimer, Step
 from statewright.store.records import Claimed, Created, Lease, Presence
 from statewright.store.verbs import Store
 from statewright.tasks import Registry, Tokens
@@ -119,9 +117,8 @@ class Worker:
         self._notices = Notices(self.session)
         self.sweeper = Sweeper(self.session, self._notices)
         self._machines = tuple(sorted(machines))
-        self._claiming = Claiming(
-            self.session, self._machines, self._notices, self._free, self._full, self._take, self.sweeper.hear
-        )
+        hear = self.sweeper.hear
+        self._claiming = Claiming(self.session, self._machines, self._notices, self._free, self._full, hear)
         self._attendance = Attendance(self.session, self._presence)
         self._archive_seconds = archive_seconds
         self.session.refused = self.sweeper.refused
@@ -246,27 +243,6 @@ class Worker:
             self._attendance.ask()
 
     # -- frames -------------------------------------------------------------------------------------------------------
-    def begin(self, program: Program, execution: Execution) -> Step:
-        """The first commit of an execution this worker will go on with: its creation and the entry of its first state,
-        so that the first task can begin as soon as the execution exists."""
-        session = self.session
-        created = begin(program, execution, session.limits)
-        event = Continue(at=execution.started_at, entropy=session.entropy(), base=len(created.history))
-        sign = partial(session.tokens.sign, execution.id)
-        try:
-            entered = step(program, execution, created.frame, event, session.limits, sign)
-        except Exception:  # the engine's own fault: the frame's deliveries will tell (F17)
-            _log.exception("execution %s cannot enter its first state", execution.id)
-            return created
-        if any(isinstance(command, Fork) and command.items for command in entered.commands):
-            return created  # items are written ahead of the commit that forks, by the frame's owner
-        return replace(
-            entered,
-            history=created.history + entered.history,
-            commands=created.commands + entered.commands,
-            entered=entered.entered and entered.entered + len(created.history),
-        )
-
     def adopt(self, execution: Execution, first: Step, created: Created, asked_at: float) -> None:
         """Take on an execution just created with a lease for this worker (`Store.create(owner=…)`, called at
         `asked_at`)."""
