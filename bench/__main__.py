@@ -86,7 +86,7 @@ def sections(data_dir: Path, quick: bool) -> dict[str, Callable[[], Awaitable[Fi
         "start latency": lambda: start_latency(data_dir.parent / "latency", 100, 10 / scale),
         "idle": lambda: idle_share(data_dir.parent / "idle", 10_000 // scale, 10 / scale),
         "memory": lambda: memory(data_dir.parent / "memory", 1000 if quick else 10_000),
-        "restart": lambda: restart(data_dir.parent / "restart", 2000 if quick else 200_000),
+        "restart": lambda: restart(data_dir.parent / "restart", *((1000, 1) if quick else (200_000, 5))),
         "live executions": lambda: live_executions(data_dir.parent / "live", live, 1000 // scale),
     }
     if quick:
@@ -115,7 +115,8 @@ async def measure_run(
         await set_fsync(data_dir, "everysec")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     result = await run()
-    limit = await commits_per_second(data_dir, 1 if "one at a time" in name else 100, commits)
+    lanes = 1 if "one at a time" in name else 100
+    limit = await commits_per_second(data_dir, lanes, commits if lanes > 1 else commits // 10)
     await set_fsync(data_dir, "always")
     rate = result.transitions / result.seconds
     return {

@@ -80,14 +80,16 @@ async def settled(engine: AsyncEngine, machine: str, events: int) -> None:
         found, _ = await store.executions(machine, "RUNNING", 0, 20_000)
         if all(each.length == events for each in found):
             return
-        await asyncio.sleep(2)
+        await asyncio.sleep(0.1)
 
 
 async def used(url: str) -> int:
     """The server's `used_memory`, when it has freed what it frees in the background."""
     from statewright.store.address import Address
 
-    await asyncio.sleep(1)
-    [answer] = await ask(Address.parse(url), ("INFO", "memory"), timeout=10)
-    lines = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
-    return int(lines["used_memory"])
+    while True:
+        await asyncio.sleep(0.1)
+        [answer] = await ask(Address.parse(url), ("INFO", "memory"), timeout=10)
+        lines = dict(line.split(":", 1) for line in answer.decode().splitlines() if ":" in line)
+        if lines["lazyfree_pending_objects"] == "0":
+            return int(lines["used_memory"])

@@ -1,7 +1,7 @@
 """One connection to Redis or Valkey that pipelines by itself.
 
-A call leaves at once if nothing is under way; others made in one turn of the event loop leave together, some at a time,
-and what the server finds together it makes durable with one fsync.
+A call leaves at once if nothing is under way; others made in one turn of the event loop leave together, and the
+server makes them durable with one fsync.
 Answers come in order.  When the connection breaks, the calls without an answer are sent again, in order, on the next
 one: every verb of the store is safe to repeat, so a caller never sees a broken connection, only a late answer -- or
 `StoreUnavailable` when the server stays away for longer than the deadline.
@@ -36,9 +36,6 @@ def no_errors(answers: list[Any]) -> None:
         if isinstance(answer, ServerError):
             raise answer
 
-
-_BATCH = 16
-"""Calls that leave without waiting for the end of the turn, so that the server works while this process does."""
 
 _REPLICATION_MS = 1000  # until a batch that the replicas do not have is answered NOREPLICAS
 _FSYNC_MS = 2000  # the same where they have it, until it is on their disks: some take a second or two
@@ -145,8 +142,6 @@ class Connection:
             if not self._out:
                 self._loop.call_soon(self._flush)
             self._out.append(packed)
-            if len(self._out) == _BATCH:
-                self._flush()
         elif self._connecting is None:
             self._connecting = self._loop.create_task(self._connect())
         if self._watchdog is None:
