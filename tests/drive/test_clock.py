@@ -25,6 +25,13 @@ def test_the_estimate_follows_the_store_and_never_goes_back() -> None:
     assert clock.now() - ahead <= (time.monotonic() - begun) * 1000 + 1
 
 
+def test_a_late_reply_does_not_take_back_what_time_it_was() -> None:
+    clock = ServerClock()
+    clock.observe(5_000_000_000_000)
+    clock.observe(4_999_999_999_000)  # was under way for a second longer, and nobody has asked in between
+    assert clock.now() >= 5_000_000_000_000
+
+
 async def test_sleepers_wake_in_order_and_the_clock_waits_for_them() -> None:
     clock, woken = VirtualClock(0), []
 

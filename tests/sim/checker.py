@@ -138,8 +138,8 @@ def _early(order: Order, events: list[Event], set_back: float) -> Iterator[str]:
 
 
 def _idle(run: Run, events: list[Event]) -> Iterator[str]:
-    """Where nothing happened by which a worker could lose a lease, no lease had to lapse until something went on."""
-    if run.plan.harmless:
+    """Where no lease was lost, and no answer to a claim with the frames in it, none had to lapse until work went on."""
+    if run.plan.harmless and not any(kind == "cut" for _, kind in run.plan.faults):
         for one, other in pairwise(events):
             if other[2] - one[2] >= run.lease * 1000:
                 yield f"nothing was done for {other[2] - one[2]} ms before event {other[0]}"

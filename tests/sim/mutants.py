@@ -53,8 +53,17 @@ class Mutant:
         return text
 
 
+_BUILDS_ON = ("if ARGV[13] ~= '' and ARGV[13] ~= f[2] then return stale end", "")
+
 MUTANTS = (
-    Mutant("no revision compare", "if ended or rev ~= revision or not", "if ended or not", where=("wait", "busy")),
+    Mutant(  # what a commit builds on tells of a refusal before it, too
+        "no revision compare",
+        "if ended or rev ~= revision or not",
+        "if ended or not",
+        where=("wait", "busy"),
+        also=(_BUILDS_ON,),
+    ),
+    Mutant("a commit may build on any other", *_BUILDS_ON, where=("express", "mute")),
     Mutant("no owner compare", "if not rev or f[3] ~= owner then", "if not rev then", where=("draw", "pause")),
     Mutant(
         "no commit id",
@@ -135,7 +144,7 @@ MUTANTS = (
         "payloads may be missing",
         "if ARGV[i + 1] == '' and call('HEXISTS'",
         "if false and call('HEXISTS'",
-        where=("large", ROLL_BACK),
+        where=("twice", ROLL_BACK),
     ),
     Mutant(
         "a child execution is begun twice",
@@ -178,6 +187,49 @@ MUTANTS = (
         "False",
         "statewright.drive.runner",
         where=("draw", "pause"),
+        also=(("if self.fenced():", "if False:"),),  # a worker that was away for so long begins nothing
+    ),
+    Mutant("a repeated commit is taken for refused", 'not in ("OK", "DUP")', '!= "OK"', "statewright.drive.runner"),
+    Mutant("a commit is not counted", "if keep == 0 then witness(owner) end", ""),
+    Mutant("a new execution is not counted", "if owner ~= '' then witness(owner) end", ""),
+    Mutant("a claim is not counted", "#answer > 4 and witness(owner) or", "#answer > 4 and 0 or"),
+    Mutant(
+        "a state machine is not known to have work",
+        "  call('ZADD', queue(machine), 'NX', now, exec .. ':' .. frame)\n  call('SADD', P .. 'q', machine)",
+        "  call('ZADD', queue(machine), 'NX', now, exec .. ':' .. frame)",
+    ),
+    Mutant("what was put aside stays aside", "if f[6] then unbury(exec, frame) end", "", where=("wait", "bury")),
+    Mutant(
+        "events go back with the clock",
+        "math.max(latest, time ~= '' and",
+        "(time ~= '' and",
+        where=("wait", "clock back"),
+        also=(("if latest > now and latest - now <= 60000 then now = latest end", ""),),
+    ),
+    Mutant(
+        "a sweep wakes what is leased",
+        "return not leased(exec, frame) and not queued",
+        "return not queued",
+        where=("saga", "sweep"),
+    ),
+    Mutant(
+        "a look does not tell what is due",
+        "due(LEASES)\ndue(TIMERS)",
+        "",
+        where=("wait", "crash"),
+    ),
+    Mutant(
+        "a patient look takes nothing",
+        "local since = now - tonumber(ARGV[5])",
+        "local since = ARGV[5] == '0' and now or 0",
+    ),
+    Mutant("the queue is not counted as due", "for _, machine in ipairs(machines) do due(queue(machine)) end", ""),
+    Mutant("a successor is created twice", "if call('EXISTS', x) == 1 then return end", ""),
+    Mutant(
+        "an archive is not compared with what was read",
+        "if f[2] ~= ARGV[2] or call",
+        "if false and call",
+        where=("saga", ROLL_BACK),
     ),
     Mutant(
         "a frame goes on before its commit is acknowledged",

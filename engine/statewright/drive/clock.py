@@ -59,6 +59,8 @@ class ServerClock:
         return int(time.monotonic() * 1000 + self._offset)
 
     def observe(self, now: int) -> None:
+        # A reply that was under way for long sets the estimate back; the store's time is still not before what it said.
+        self._last = max(self._last, now)
         self._offset = now - time.monotonic() * 1000
 
     async def sleep(self, seconds: float) -> None:
