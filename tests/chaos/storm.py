@@ -229,7 +229,7 @@ class _Weather:
         self._findings.counts["bytes lost in them"] += lost
 
     async def _all_ended(self) -> None:
-        left, until = self._storm.orders, 0.0
+        left, until = self._storm.orders, time.monotonic() + self._storm.patience
         while running := await self._running():
             if running < left:
                 left, until = running, time.monotonic() + self._storm.patience
