@@ -43,7 +43,9 @@ def main() -> int:
     parser.add_argument("--late", type=float, default=usual.late, help="p99 of timers, seconds (%(default)s)")
     parser.add_argument("--lease", type=float, default=perils.lease, help="seconds (%(default)s)")
     parser.add_argument("--seed", type=int, default=perils.seed, help="of all chance (%(default)s)")
-    parser.add_argument("--mutant", choices=MUTANTS, help="break the store in this way: it has to be found out")
+    parser.add_argument(
+        "--mutant", choices=MUTANTS, action="append", default=[], help="break the store in this way: to be found out"
+    )
     parser.add_argument(
         "--appendfsync", default="always", help="anything else loses what was acknowledged (%(default)s)"
     )
@@ -65,7 +67,7 @@ def main() -> int:
 def _storm(options: argparse.Namespace, folder: Path, kind: str) -> int:
     names = ("orders", "seconds", "kills", "stops", "cuts", "late")
     storm = Storm(**{name: getattr(options, name) for name in names})
-    mutant = (MUTANTS[options.mutant],) if options.mutant else ()
+    mutant = tuple(MUTANTS[name] for name in options.mutant)
     perils = Perils(folder / "site", seed=options.seed, lease=options.lease, mutant=mutant)
     begun = time.monotonic()
     findings = survive(storm, perils, Power(folder / "power", binary(kind), appendfsync=options.appendfsync))

@@ -55,11 +55,12 @@ class Crew:
         process.close()
 
     def kill(self, number: int) -> None:
-        """SIGKILL."""
-        process = self.processes[number]
-        if process.is_alive():
-            self._expected.add(process.pid)
-            process.kill()
+        """SIGKILL to a process, or to the next one if it has just met its fate."""
+        for process in self.processes[number:] + self.processes[:number]:
+            if process.is_alive():
+                self._expected.add(process.pid)
+                process.kill()
+                break
 
     async def stop(self, number: int, seconds: float) -> None:
         """SIGSTOP; the process goes on after some seconds, unless it was killed meanwhile."""

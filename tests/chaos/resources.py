@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -75,7 +76,8 @@ async def no_functions(data_dir: Path, seconds: float) -> Filled:
     shop = Shop(data_dir=data_dir)
 
     async def disturb() -> None:
-        for _ in range(round(seconds / 0.05)):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
             await _tell(data_dir, _flush)
             await asyncio.sleep(0.05)
 
@@ -96,7 +98,8 @@ async def no_members(data_dir: Path, seconds: float) -> Filled:
             shop.filled.removed += bool(gone)
 
     async def disturb() -> None:
-        for _ in range(round(seconds / 0.01)):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
             await _tell(data_dir, lose)
             await asyncio.sleep(0.01)
         async with AsyncEngine(data_dir=data_dir) as engine:

@@ -108,6 +108,8 @@ async def _survive(storm: Storm, perils: Perils, power: Power) -> Findings:
     outcomes = Counter(words[0] for words in Ledger(perils.site / "outcomes").lines())
     findings.counts.update({f"{outcome} answers": count for outcome, count in outcomes.items()})
     findings.counts["fates met"] = len(list((perils.site / "fates").iterdir()))
+    if findings.counts["killed"] < 0.95 * storm.kills:
+        findings.violations.append(f"void: only {findings.counts['killed']} workers were killed")
     seen = outcomes["STALE"] + outcomes["DUP"]
     if seen < storm.void_below:
         findings.violations.append(f"void: only {seen} commits were answered STALE or DUP")
@@ -229,7 +231,7 @@ class _Weather:
         self._findings.counts["bytes lost in them"] += lost
 
     async def _all_ended(self) -> None:
-        left, until = self._storm.orders, 0.0
+        left, until = self._storm.orders, time.monotonic() + self._storm.patience
         while running := await self._running():
             if running < left:
                 left, until = running, time.monotonic() + self._storm.patience
