@@ -86,11 +86,16 @@ class Plan:
         return frozenset(name for workload, _ in self.orders for name in (workload.name, *workload.calls))
 
     @property
+    def calm(self) -> bool:
+        """What happens next does not depend on who is faster, nor on anybody outside, and no message is late."""
+        same = all(workload.determined and workload.ordered and not workload.answered for workload, _ in self.orders)
+        return same and not self.late
+
+    @property
     def harmless(self) -> bool:
         """Nothing happens by which a worker could lose a lease, nor does anything end before its time."""
         kinds = {kind for _, kind in self.faults}
-        calm = all(workload.determined and workload.ordered and not workload.answered for workload, _ in self.orders)
-        return calm and not self.late and kinds <= {"cut", "flush functions", "sweep", "bury"}
+        return self.calm and kinds <= {"cut", "flush functions", "sweep", "bury"}
 
     def __str__(self) -> str:
         orders = ", ".join(f"{workload.name}/{choice}" for workload, choice in self.orders)

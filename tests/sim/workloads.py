@@ -126,8 +126,8 @@ _TWICE = _machine(
     Both={
         "Type": "Parallel",
         "Branches": [
-            _machine(Early=dict(_TEXT), Left=_work()),
-            _machine(Pause={"Type": "Wait", "Seconds": 2}, Late=dict(_TEXT), Right=_work()),
+            _machine(Left=_work(), Early=dict(_TEXT), After=_work()),
+            _machine(Right=_work(), Late=dict(_TEXT), Last=_work()),
         ],
     },
 )
@@ -307,7 +307,7 @@ WORKLOADS = (
     ),
     Workload("slow", _SLOW, ({"hangs": {"Hang": 1}},), determined=False, intervals={"Hang": 1000}),
     Workload("large", _LARGE, share=2),
-    Workload("twice", _TWICE, ordered=False, pauses={"Pause": 2000}, share=1),
+    Workload("twice", _TWICE, ordered=False, share=1),
     Workload(
         "again",
         _AGAIN,
