@@ -34,6 +34,7 @@ class Findings:
     Arguments:
         runs: how many.
         seconds: how long they took.
+        busy: seconds of processor time they took, all processes together: what counts where the machine is shared.
         wrong: plans that went wrong, with the violations.
         outcomes: how often the scripts gave which outcome.
         struck: how many runs had a fault.
@@ -42,6 +43,7 @@ class Findings:
 
     runs: int = 0
     seconds: float = 0.0
+    busy: float = 0.0
     wrong: list[tuple[Plan, list[str]]] = field(default_factory=list)
     outcomes: Counter[str] = field(default_factory=Counter)
     struck: int = 0
@@ -51,6 +53,7 @@ class Findings:
         """Take in what another process has found at the same time."""
         self.runs += other.runs
         self.seconds = max(self.seconds, other.seconds)
+        self.busy += other.busy
         self.wrong += other.wrong
         self.outcomes += other.outcomes
         self.struck += other.struck
@@ -60,7 +63,8 @@ class Findings:
         outcomes = ", ".join(f"{count} {name}" for name, count in self.outcomes.most_common())
         rate = 60 * self.runs / max(self.seconds, 0.001)
         return (
-            f"{self.runs} schedules in {self.seconds:.1f} s, {rate:,.0f} a minute; {len(self.wrong)} violations; "
+            f"{self.runs} schedules in {self.seconds:.1f} s, {rate:,.0f} a minute; "
+            f"{1000 * self.busy / max(self.runs, 1):.2f} ms of processor time each; {len(self.wrong)} violations; "
             f"{self.struck / max(self.runs, 1):.0%} had faults; {self.steps / max(self.runs, 1):.0f} steps each; "
             f"commits and signals: {outcomes}"
         )
@@ -72,7 +76,7 @@ def try_plans(plans: Iterable[Plan], *, libraries: Libraries | None = None, enou
     libraries = libraries or Libraries()
     gc.collect()
     gc.freeze()  # what is there already need not be looked at again and again
-    found, began = Findings(), time.perf_counter()
+    found, began, busy = Findings(), time.perf_counter(), time.process_time()
     collecting = gc.isenabled()
     gc.disable()
     try:
@@ -92,7 +96,7 @@ def try_plans(plans: Iterable[Plan], *, libraries: Libraries | None = None, enou
         gc.unfreeze()
         if collecting:
             gc.enable()
-    found.seconds = time.perf_counter() - began
+    found.seconds, found.busy = time.perf_counter() - began, time.process_time() - busy
     return found
 
 

@@ -104,6 +104,14 @@ def test_every_roll_back() -> None:
     assert not found.wrong, told(found.wrong)
 
 
+def test_a_child_whose_fork_is_lost_does_not_begin() -> None:
+    """Between its claim and the reading of its fork: it would not know where in the definition it stands."""
+    twice = next(workload for workload in WORKLOADS if workload.name == "twice")
+    plans = [Plan(seed, ((twice, 0),), faults=((step, ROLL_BACK),)) for seed in range(40) for step in range(31, 38)]
+    found = try_plans(plans)
+    assert not found.wrong, told(found.wrong)
+
+
 def test_a_roll_back_is_noticed() -> None:
     saga = next(workload for workload in WORKLOADS if workload.name == "saga")
     runs = [Run(Plan(seed, ((saga, 0),), faults=((50, ROLL_BACK),))).carry_out() for seed in range(30)]

@@ -226,19 +226,24 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
         asked_at = time.monotonic()
         arguments: list[Argument] = [execution, frame_id, self._time(), owner, lease_ms]
         row = await self._scripts.run("claim_frame", self._key(execution), arguments)
-        return (await self._claimed([row], asked_at))[0] if row else None
+        claimed = await self._claimed([row], asked_at) if row else []
+        return claimed[0] if claimed else None
 
     async def _claimed(self, rows: list[list[Any]], asked_at: float) -> list[Claimed]:
         incoming = Incoming()
         while True:
             claimed = [await self._claim_of(row, asked_at, incoming) for row in rows]
             if not await self._fetch(incoming):
-                return claimed
+                return [each for each in claimed if each is not None]
 
-    async def _claim_of(self, row: list[Any], asked_at: float, incoming: Incoming) -> Claimed:
+    async def _claim_of(self, row: list[Any], asked_at: float, incoming: Incoming) -> Claimed | None:
         execution, frame_id = row[0].decode(), row[1].decode()
         revision, previous, entered, base, deliveries, body, value, name, inbox = row[2:]
         resolve = incoming.of(execution)
+        parent, _, place = frame_id.rpartition("/")
+        if body is None and place and await self.fork(execution, parent, int(place.partition(".")[0])) is None:
+            # Closed since, or lost: it knows not where it stands, but its commits would count if the fork is made anew.
+            return None
         frame, flaw = await self._frame(execution, frame_id, resolve, entered, body, value, name)
         signals: tuple[Signal, ...] = ()
         try:
@@ -276,7 +281,7 @@ class RedisStore(Inspecting, Measuring, Retention, Sweeping):
             item = Item(int(index), Payload.parse(text), codec.unseal(name).decode() if name is not None else None)
         if body is None:
             fork = await self.fork(execution, parent, int(epoch))
-            # The fork of an open child exists; one that was closed meanwhile makes every commit of the child STALE.
+            # Without its fork, which has been closed, it is only looked at (see `_claim_of`).
             return codec.first_frame(frame_id, fork or _NO_FORK, item)
         forked, runs = codec.awaited_epochs(body)
         own = await self.fork(execution, frame_id, forked) if forked is not None else None
