@@ -90,7 +90,10 @@ MUTANTS = (
         "local function lineage_open(exec, frame)\n  if true then return true end",
     ),
     Mutant(
-        "the inbox is trimmed too far", "call('LTRIM', inbox, consumed, -1)", "call('LTRIM', inbox, consumed + 1, -1)"
+        "the inbox is trimmed too far",
+        "call('LTRIM', inbox, consumed, -1)",
+        "call('LTRIM', inbox, consumed + 1, -1)",
+        where=("activity", "cut"),
     ),
     Mutant("the inbox is not trimmed", "if consumed > 0 then call('LTRIM', inbox, consumed, -1) end", ""),
     Mutant(
@@ -107,7 +110,7 @@ MUTANTS = (
         "call('HSET', key, 'own', owner, 'cr', f[1], 'del', deliveries)",
         "call('HSET', key, 'cr', f[1], 'del', deliveries)",
     ),
-    Mutant("a claim takes no lease", "  call('ZADD', LEASES, deadline, member)\n  if frame ~= ''", "  if frame ~= ''"),
+    Mutant("a claim takes no lease", "  call('ZADD', LEASES, deadline, member)\n  return told", "  return told"),
     Mutant("a signal is accepted twice", "if answered == epoch then return {kind", "if false then return {kind"),
     Mutant(
         "signals do not wake",
