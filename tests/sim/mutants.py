@@ -87,7 +87,7 @@ MUTANTS = (
         "call('HSET', key, 'own', owner, 'cr', f[1], 'del', deliveries)",
         "call('HSET', key, 'cr', f[1], 'del', deliveries)",
     ),
-    Mutant("a claim takes no lease", "  call('ZADD', LEASES, deadline, member)\n  if frame ~= ''", "  if frame ~= ''"),
+    Mutant("a claim takes no lease", "  call('ZADD', LEASES, deadline, member)\n  return told", "  return told"),
     Mutant("a signal is accepted twice", "if answered == epoch then return {kind", "if false then return {kind"),
     Mutant(
         "signals do not wake",
