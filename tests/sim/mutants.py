@@ -90,7 +90,10 @@ MUTANTS = (
         "local function lineage_open(exec, frame)\n  if true then return true end",
     ),
     Mutant(
-        "the inbox is trimmed too far", "call('LTRIM', inbox, consumed, -1)", "call('LTRIM', inbox, consumed + 1, -1)"
+        "the inbox is trimmed too far",
+        "call('LTRIM', inbox, consumed, -1)",
+        "call('LTRIM', inbox, consumed + 1, -1)",
+        where=("activity", "deaf"),
     ),
     Mutant("the inbox is not trimmed", "if consumed > 0 then call('LTRIM', inbox, consumed, -1) end", ""),
     Mutant(
