@@ -207,6 +207,23 @@ MUTANTS = (
         "local since = now - tonumber(ARGV[5])",
         "local since = ARGV[5] == '0' and now or 0",
     ),
+    Mutant(
+        "a frame goes on before its commit is acknowledged",
+        "await self._settle()\n        else:",
+        "pass\n        else:",
+        "statewright.drive.runner",
+    ),
+    Mutant("what ended is not remembered", "    call('ZADD', P .. 'done', ended, exec)\n", ""),
+    Mutant("an archive keeps what it replaces", "call('UNLINK', x, h, p) -- a hash", "call('UNLINK', x, p) -- a hash"),
+    Mutant(
+        "an archive has no payloads",
+        "self.fields, self.payloads))",
+        "self.fields, {}))",
+        "statewright.store.archive",
+    ),
+    Mutant("nobody goes on with a successor", "  ready(c.exec, '', now)\n  if awaited", "  if awaited"),
+    Mutant("there is no successor", "  elseif successor then\n", "  elseif false then\n"),
+    Mutant("a successor has no payloads", "  if c.payload ~= '' then\n", "  if false then\n"),
 )
 
 
