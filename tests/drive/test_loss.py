@@ -10,8 +10,10 @@ import pytest
 
 from statewright.arn import execution_id_of
 from tests.drive.conftest import Site, idle_worker, one_task
+from tests.drive.maps import distributed, machine
 from tests.drive.nesting import START, definition, nested
 from tests.drive.test_continuing import chain, countdown, order
+from tests.drive.test_sweep import call
 from tests.drive.test_worker import deploy
 
 
@@ -100,3 +102,38 @@ async def test_a_worker_that_was_away_takes_no_other_execution_for_its_own(site:
             execution = execution_id_of((await engine.start("machine", "first", name="e")).arn)
             await worker.run_until_idle(until=site.clock())
         assert (await engine.describe("machine:e")).output == '"second"'
+
+
+async def test_children_that_are_lost_keep_nobody_busy(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    """A map run was stopped, and one of the children to be stopped is not there."""
+    async with site.engine() as engine, idle_worker(engine) as worker:
+        waits = {"W": {"Type": "Wait", "Seconds": 1_000_000, "End": True}}
+        await engine.deploy(machine(distributed(waits)), name="machine")
+        started = await engine.start("machine", [1, 2, 3], name="p")
+        await worker.run_until_idle(until=site.clock())
+        shard = engine.store.shard_of(execution_id_of(started.arn))
+        (children,) = await call(engine, "KEYS", f"sw:{{{shard}}}:o:*")
+        lost = min(await call(engine, "SMEMBERS", children))
+        await call(engine, "DEL", f"sw:{{{shard}}}:x:{lost.decode()}")
+        await engine.stop(started.arn)
+        with caplog.at_level(logging.CRITICAL, "statewright"):
+            async with asyncio.timeout(10):
+                await worker.run_until_idle(until=site.clock())
+        assert await call(engine, "SMEMBERS", children) == [lost]
+        assert await engine.sweep()
+        assert not await call(engine, "EXISTS", children)
+        before = worker.session.monotonic
+        worker.session.monotonic = lambda: before() + 2  # the notice is tried again after a second
+        await worker.run_until_idle(until=site.clock())
+        assert not await call(engine, "LLEN", f"sw:{{{shard}}}:n")
+        assert not await engine.sweep()
+
+
+async def test_whoever_stops_executions_is_not_counted(site: Site) -> None:
+    """It is somebody else each time."""
+    async with site.engine() as engine:
+        await deploy(engine, one_task("work"))
+        for number in range(3):
+            await engine.stop((await engine.start("machine", number)).arn)
+        assert not await call(engine, "KEYS", "sw:{*}:w")
+        assert not engine.store._serials._counts

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from statewright.store import RedisStore, keys
-from statewright.store.records import KEEP
+from statewright.store.records import Signal
 from statewright.store.upkeep.serials import Serials
 from tests.store.conftest import Stores
 from tests.store.scene import END, LEASE, Scene
@@ -103,12 +103,15 @@ async def test_a_definition_is_found_in_use_though_executions_of_the_same_moment
     assert set(seen) == {scene.name for scene in scenes}
 
 
-async def test_who_stops_executions_leaves_nothing_of_himself(stores: Stores) -> None:
+async def test_mail_that_comes_as_a_frame_is_put_aside_is_tried_first(stores: Stores) -> None:
     store = await stores.open()
-    for number in range(3):
-        await (scene := Scene(store, f"E{number}.5")).create(owner="")
-        root = await store.claim_frame(scene.name, "", f"stopper{number}", LEASE)
-        assert root is not None
-        assert (await scene.commit(owner=f"stopper{number}", keep_ms=KEEP, commands=(END,))).outcome == "OK"
-    assert not await call(store, "EXISTS", "sw:{5}:w")
-    assert not store._serials._counts
+    scene = Scene(store)
+    await scene.create(owner="")
+    (claimed,) = await scene.claim()
+    await store.signal(scene.name, "", Signal("nudge", 0))
+    assert not await store.bury(claimed, "w", "it fails")
+    (again,) = await scene.claim()
+    assert len(again.inbox) == 1
+    assert await store.bury(again, "w", "it fails with that, too")
+    assert not await scene.claim()
+    assert len(await store.dead_letters()) == 1

@@ -18,6 +18,9 @@ _FULL: Final = 0.8
 _FRESH: Final = 5.0
 """Seconds for which a look at the memory counts."""
 
+_OLD: Final = 60.0
+"""Seconds after which it says nothing, not even until the next look is answered."""
+
 
 @dataclass(slots=True)
 class _Look:
@@ -42,8 +45,10 @@ class Headroom:
         """Raises StatewrightError ``ThrottlingException`` if the server that has `key` was found nearly full."""
         place = key[: key.index("}")] if self._server.guarded else ""  # in a cluster each shard may be elsewhere
         look = self._looks.get(place)
-        if look is None or time.monotonic() - look.at > _FRESH:
-            look = self._looks[place] = _Look(time.monotonic(), look.used if look else 0, look.most if look else 0)
+        age = time.monotonic() - look.at if look is not None else _OLD
+        if look is None or age > _FRESH:
+            known = (look.used, look.most) if look is not None and age < _OLD else (0, 0)
+            look = self._looks[place] = _Look(time.monotonic(), *known)
             self._server.call("INFO", "memory", at=key).add_done_callback(lambda answer: _learn(look, answer))
         if look.most and look.used > look.most * _FULL:
             raise StatewrightError(

@@ -202,9 +202,9 @@ class Store(Protocol):
 
         Raises StatewrightError ``StoreReplaced`` if the server holds another store by now, or none (F21)."""
 
-    async def sweep(self, names: Sequence[bytes]) -> tuple[int, list[OpenTask]]:
+    async def sweep(self, names: Sequence[bytes], pause: float = 0) -> tuple[int, list[OpenTask]]:
         """Look at keys and what refers to them, and put right what no script leaves so (F19): how many repairs that
-        took, and the tasks that are left to be judged."""
+        took, and the tasks that are left to be judged.  Of a large key with a pause (s) between two parts."""
 
     async def requeue(self, task: OpenTask) -> bool:
         """Make the frame of a task ready, unless something has happened to it; counted as a repair."""

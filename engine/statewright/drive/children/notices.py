@@ -124,6 +124,9 @@ class Notices:
         session.ended(execution)
 
     async def _stop_children(self, execution: str, frame_id: str, epoch: int) -> None:
-        store = self._session.store
+        store, stopped = self._session.store, set[str]()
         while children := await store.open_children(execution, frame_id, epoch, _AT_ONCE):
+            if stopped.issuperset(children):  # they are not there: a sweep drops them
+                raise StatewrightError("StoreBroken", f"children of map run {execution}:{frame_id}:{epoch} are lost")
             await asyncio.gather(*map(self._stop, children))
+            stopped.update(children)

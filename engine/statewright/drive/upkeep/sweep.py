@@ -32,6 +32,9 @@ _log = logging.getLogger("statewright")
 _TURN: Final = 2.0
 """Seconds between two turns of all workers together, each of 200 keys."""
 
+_BREATH: Final = 0.05
+"""Seconds between two looks at 200 members of one key, of which there may be a million."""
+
 _REST: Final = 300.0
 """Seconds between the end of one time around and the next."""
 
@@ -66,7 +69,7 @@ class Sweeper:
         while True:
             await asyncio.sleep(_TURN)
             try:
-                await self._look(await self._session.store.next_keys(_TURN, _REST))
+                await self._look(await self._session.store.next_keys(_TURN, _REST), _BREATH)
             except StatewrightError as error:
                 if error.code == "StoreReplaced":
                     self._leave(error)
@@ -182,8 +185,8 @@ class Sweeper:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _look(self, names: Iterable[bytes]) -> int:
-        repairs, tasks = await self._session.store.sweep(list(names))
+    async def _look(self, names: Iterable[bytes], pause: float = 0) -> int:
+        repairs, tasks = await self._session.store.sweep(list(names), pause)
         for task in tasks:
             repairs += await self._judge(task)
         return repairs

@@ -1,7 +1,7 @@
 -- delete: an execution that has ended, with all that belongs to it: first the children of its map runs, some at a time.
 -- ARGV: exec, until when it must have ended, how many executions at most.
 -- Answers {executions deleted, 1 if it is gone, 0 if there is more to be deleted, -1 if it has to stay}.
-local most, deleted = tonumber(ARGV[3]), 0
+local most, deleted, looked = tonumber(ARGV[3]), 0, 0
 
 -- 1: gone, 0: not yet, -1: it has to stay.
 local function remove(exec)
@@ -17,7 +17,8 @@ local function remove(exec)
       local children = P .. 'e:' .. run .. ':' .. status
       while call('EXISTS', children) == 1 do
         for _, child in ipairs(call('ZRANGE', children, 0, 99)) do
-          if deleted >= most then return 0 end
+          looked = looked + 1 -- at those that are gone, too
+          if deleted >= most or looked > most then return 0 end
           local outcome = remove(child)
           if outcome ~= 1 then return outcome end
           call('ZREM', children, child)

@@ -102,18 +102,6 @@ function examine.u(exec, frame, epoch, now)
   local key, children = run_key(exec, frame, epoch), fork_key('o', exec, frame, epoch)
   local r = call('HMGET', key, 'st', 'open', 'running', 'idle', 'done')
   if not r[1] then return end
-  if r[1] ~= 'RUNNING' then
-    local text = 'A' .. exec .. ':' .. frame .. ':' .. epoch
-    if call('EXISTS', children) == 1 and not call('LPOS', P .. 'n', text) then
-      notice(text)
-      count('notices')
-    end
-    return
-  end
-  if not running(exec) or not frame_there(exec, frame) then
-    close_run(exec, frame, epoch, 'ABORTED', now)
-    return count('map runs')
-  end
   local there = call('SCARD', children)
   if there <= 1000 then
     for _, child in ipairs(call('SMEMBERS', children)) do
@@ -129,6 +117,18 @@ function examine.u(exec, frame, epoch, now)
   if tonumber(r[3]) ~= there then
     call('HSET', key, 'running', there)
     count('map runs')
+  end
+  if r[1] ~= 'RUNNING' then
+    local text = 'A' .. exec .. ':' .. frame .. ':' .. epoch
+    if call('EXISTS', children) == 1 and not call('LPOS', P .. 'n', text) then
+      notice(text)
+      count('notices')
+    end
+    return
+  end
+  if not running(exec) or not frame_there(exec, frame) then
+    close_run(exec, frame, epoch, 'ABORTED', now)
+    return count('map runs')
   end
   if not parked(exec, frame) or mail(exec, frame) then return end
   if r[2] == '1' and r[4] == '0' and r[5] == '0' then return wake(exec, frame, now, 'map runs') end

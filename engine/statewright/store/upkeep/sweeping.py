@@ -57,7 +57,7 @@ class Sweeping(MapRuns):
         await self._scripts.run("sweep_turn", keys.SWEEP, [*times, turn, f"{at}:{after.decode()}"])
         return found
 
-    async def sweep(self, names: Sequence[bytes]) -> tuple[int, list[OpenTask]]:
+    async def sweep(self, names: Sequence[bytes], pause: float = 0) -> tuple[int, list[OpenTask]]:
         """See `Store.sweep`."""
         by_shard: defaultdict[int, list[Argument]] = defaultdict(list)
         repairs, tasks = 0, []
@@ -71,6 +71,8 @@ class Sweeping(MapRuns):
                     done = await self._examine(shard, list(_asked(kind, rest or b"", members)))
                     repairs += done[0]
                     tasks += done[1]
+                    if len(members) == _MEMBERS_AT_ONCE:
+                        await asyncio.sleep(pause)
             elif kind in _DEPTHS:
                 parts = [] if rest is None else rest.split(b":")
                 if len(parts) == _DEPTHS[kind]:
@@ -123,7 +125,8 @@ class Sweeping(MapRuns):
     async def bury(self, claimed: Claimed, owner: str, reason: str) -> bool:
         """See `Store.bury`."""
         arguments: list[Argument] = [claimed.execution, claimed.frame.id, self._time(), owner, claimed.deliveries]
-        return bool(await self._scripts.run("bury", self._key(claimed.execution), [*arguments, reason[:_REASON]]))
+        arguments += [reason[:_REASON], len(claimed.inbox)]
+        return bool(await self._scripts.run("bury", self._key(claimed.execution), arguments))
 
     async def dead_letters(self) -> tuple[DeadLetter, ...]:
         """See `Store.dead_letters`."""
