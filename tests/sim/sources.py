@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, ParamSpec, TypeVar
 
 from statewright.drive import callbacks, clock, outage, session, starting, sweep, worker
-from statewright.store import cluster, connection, opening, recent, redis, scripts, serials
+from statewright.store import cluster, connection, headroom, opening, recent, redis, scripts, serials
 from tests.sim.loop import SimLoop
 from tests.sim.world import EPOCH, World
 
@@ -20,7 +20,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 SOURCES: dict[str, tuple[Any, ...]] = {
-    "time": (clock, session, starting, recent, redis, serials),
+    "time": (clock, session, starting, headroom, recent, redis, serials),
     "secrets": (callbacks, session, worker, opening, redis),
     "random": (callbacks, outage, cluster, connection, scripts),
 }

@@ -15,7 +15,8 @@ from tests.sim.run import Run
 from tests.sim.sources import simulated_sources
 from tests.sim.workloads import WORKLOADS
 
-_STAYS = re.compile(rb"^sw:\{meta\}:(meta$|machines$|m:|d:)")
+_STAYS = re.compile(rb"^sw:\{meta\}:(meta$|machines$|m:|d:|workers$|said$|sweep$|incidents$)|^sw:\{\d+\}:(w$|a$|s$)")
+"""What is about the store, its workers and the names of activities, and does not grow with executions."""
 
 
 def collected(run: Run) -> int:

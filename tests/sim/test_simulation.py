@@ -114,7 +114,7 @@ def test_a_child_whose_fork_is_lost_does_not_begin() -> None:
 
 def test_a_roll_back_is_noticed() -> None:
     saga = next(workload for workload in WORKLOADS if workload.name == "saga")
-    runs = [Run(Plan(seed, ((saga, 0),), faults=((50, ROLL_BACK),))).carry_out() for seed in range(30)]
+    runs = [Run(Plan(seed, ((saga, 0),), faults=((40, ROLL_BACK),))).carry_out() for seed in range(30)]
     noticed = [run for run in runs if b"sw:{meta}:incidents" in run.world.server.space.keys]
     assert len(noticed) > len(runs) / 3
 
@@ -135,7 +135,7 @@ def test_an_undisturbed_run_goes_well_on_any_number_of_workers() -> None:
 
 def test_time_and_chance_come_from_the_world() -> None:
     """Whatever of the drive or the store asks a clock or draws lots is listed in `SOURCES`, or never runs here."""
-    elsewhere = {"store.embedded", "store.records", "drive.threads"}
+    elsewhere = {"store.embedded", "store.restarts", "store.records", "drive.threads"}
     known = {name: {module.__name__ for module in modules} for name, modules in SOURCES.items()}
     package = Path(statewright.__file__).parent
     for room in ("drive", "store"):
