@@ -98,7 +98,7 @@ def same(command: list[bytes], one: Any, other: Any) -> bool:
         return type(one) is type(other)
     if isinstance(one, list) and (command[0] in _UNORDERED or b"_claim" in command[1]):
         return isinstance(other, list) and sorted(map(repr, one)) == sorted(map(repr, other))
-    return bool(one == other)
+    return command[0] == b"INFO" or bool(one == other)  # how much memory there is, is each server's own
 
 
 @pytest.mark.parametrize("first", range(0, 100, 50))

@@ -114,7 +114,7 @@ def test_a_child_whose_fork_is_lost_does_not_begin() -> None:
 
 def test_a_roll_back_is_noticed() -> None:
     saga = next(workload for workload in WORKLOADS if workload.name == "saga")
-    runs = [Run(Plan(seed, ((saga, 0),), faults=((50, ROLL_BACK),))).carry_out() for seed in range(30)]
+    runs = [Run(Plan(seed, ((saga, 0),), faults=((40, ROLL_BACK),))).carry_out() for seed in range(30)]
     noticed = [run for run in runs if b"sw:{meta}:incidents" in run.world.server.space.keys]
     assert len(noticed) > len(runs) / 3
 

@@ -56,14 +56,13 @@ local function run_of(link) return match(link or '', '^map_run:([^:]*):([^:]*):(
 local function child_begins(link, child)
   local exec, frame, epoch, index, items = run_of(link)
   local key = run_key(exec, frame, epoch)
-  local r = call('HMGET', key, 'open', 'next', 'begun')
+  local r = call('HMGET', key, 'open', 'next')
   if r[1] ~= '1' then return false end
   -- Children that ended may be gone, and those before `next` were all begun.
   if tonumber(index) < tonumber(r[2]) or call('HEXISTS', fork_key('r', exec, frame, epoch), index) == 1 then return nil end
-  call('HINCRBY', key, 'begun', 1)
+  call('HINCRBY', key, 'begun', 1) -- each once, so that it shows if one is lost that came before others (advance.lua)
   call('HINCRBY', key, 'running', 1)
   call('HINCRBY', key, 'working', items)
-  if tonumber(index) >= tonumber(r[3] or 0) then call('HSET', key, 'begun', index + 1) end
   call('SADD', fork_key('o', exec, frame, epoch), child)
   return true
 end
