@@ -2,9 +2,11 @@
 -- leaves it so.  What only Python can tell is handed over in `open`.
 local repaired, open
 
+-- Whoever is at home in the shard plans by what there was; now there may be more to do, or sooner.
 local function count(what)
   repaired = repaired + 1
   call('HINCRBY', P .. 's', what, 1)
+  ring()
 end
 
 local function frame_there(exec, frame) return call('EXISTS', frame_key(exec, frame)) == 1 end
@@ -90,7 +92,6 @@ function examine.f(exec, frame, _, now)
   if f.ph ~= 'task' or match(f.ans or '', '^(%d+):') == f.ep then return end
   if f.aq and f.aq ~= '' then
     if call('ZADD', P .. 'a:' .. f.aq, 'NX', now, exec .. ':' .. frame .. ':' .. f.ep) == 1 then
-      ring()
       count('queues')
     end
   else
