@@ -108,7 +108,10 @@ async def idle_share(data_dir: Path, executions: int, seconds: float) -> dict[st
         for count in (0, executions):
             await park(engine, count)
             async with _worker_process(data_dir) as used:
-                await asyncio.sleep(1)  # it has claimed what there was
+                before = -1.0
+                while (now := await used()) - before > 0.2:  # until it has done what there was to do
+                    before = now
+                    await asyncio.sleep(1)
                 worker, server, started = await used(), await _server_cpu(data_dir), time.perf_counter()
                 await asyncio.sleep(seconds)
                 passed = time.perf_counter() - started

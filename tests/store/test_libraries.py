@@ -51,7 +51,7 @@ async def test_functions_flushed_all_the_time(stores: Stores) -> None:
         await engine.deploy(ORDER, name="order")
         storm = asyncio.ensure_future(flush())
         async with engine.worker():
-            started = [(await engine.start("order", [number, number + 1])).arn for number in range(30)]
+            started = [(await engine.start("order", [number, number + 1])).arn for number in range(100)]
             for number, arn in enumerate(started):
                 ended = await engine.wait(arn, timeout=25)
                 assert (ended.status, ended.output) == ("SUCCEEDED", f"[{number},{number + 1}]")
@@ -60,7 +60,7 @@ async def test_functions_flushed_all_the_time(stores: Stores) -> None:
         over = True
         await storm
     assert flushes > 5
-    assert len(done) == 90
+    assert len(done) == 300
     assert set(done.values()) == {1}
 
 
