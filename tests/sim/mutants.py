@@ -193,7 +193,6 @@ MUTANTS = (
         "  call('ZADD', queue(machine), 'NX', now, exec .. ':' .. frame)\n  call('SADD', P .. 'q', machine)",
         "  call('ZADD', queue(machine), 'NX', now, exec .. ':' .. frame)",
     ),
-    Mutant("what was put aside stays aside", "if f[6] then unbury(exec, frame) end", "", where=("wait", "bury")),
     Mutant(
         "events go back with the clock",
         "math.max(latest, time ~= '' and",
