@@ -12,7 +12,7 @@ CHECKS = (
     ("ruff", "check", "."),
     ("ruff", "format", "--check", "."),
     ("mypy",),
-    ("pytest",),
+    ("pytest", "-n", "2", "--dist", "loadfile"),
     ("tests.sim", "--seeds", "200000", "--minutes", "3.5"),
 )
 

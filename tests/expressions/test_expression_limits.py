@@ -110,5 +110,5 @@ def test_it_ends(language: ModuleType, outcome: str, text: str) -> None:
     else:
         assert outcome == ANY
         value = value or None
-    assert time.thread_time() - started < 1
+    assert time.thread_time() - started < 3  # many times its own limit, as other programs share the caches
     assert len(encode(value)) < 2**21

@@ -144,7 +144,7 @@ def test_a_path_or_function(outcome: str, text: str) -> None:
         assert outcome == FAILS
         return
     assert outcome == ANY or status == "FAILED"
-    assert seconds < 1
+    assert seconds < 3
 
 
 @pytest.mark.parametrize(
@@ -153,4 +153,4 @@ def test_a_path_or_function(outcome: str, text: str) -> None:
 def test_many_expressions(language: str, value: Any) -> None:
     status, seconds = attack(language, value)
     assert status == "FAILED"
-    assert seconds < 1.5
+    assert seconds < 4

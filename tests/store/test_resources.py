@@ -118,13 +118,13 @@ async def test_new_work_is_refused_before_the_memory_is_full(node: Node) -> None
 # -- disk -------------------------------------------------------------------------------------------------------------
 @pytest.fixture(params=["valkey", "redis"])
 def small_disk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A data directory whose server cannot write files of more than 80 KiB, until the file `disk` is made larger."""
+    """A data directory whose server cannot write files of more than 160 KiB, until the file `disk` is made larger."""
     if request.param == "redis":
         monkeypatch.setenv("STATEWRIGHT_SERVER", redis_binary())
     program = tmp_path / "server"
     program.write_text(f"#!/bin/sh\nulimit -f $(cat {tmp_path}/disk)\ntrap '' XFSZ\nexec {server_binary()} \"$@\"\n")
     program.chmod(0o755)
-    (tmp_path / "disk").write_text("160")
+    (tmp_path / "disk").write_text("320")
     monkeypatch.setenv("STATEWRIGHT_SERVER", str(program))
     monkeypatch.setattr(restarts, "_SPAN", 2.0)
     yield tmp_path / "data"
