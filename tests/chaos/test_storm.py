@@ -33,8 +33,8 @@ def test_orders_end_as_if_nothing_had_happened(kind: str, tmp_path: Path) -> Non
 
 def test_a_store_that_compares_nothing_is_found_out(tmp_path: Path) -> None:
     """Orders that ended, and not as they should: those that are only stuck would prove nothing.  (Where one of the
-    three is still compared, little comes through: 0 to 3 of 400 orders.)  Workers that stand still for longer than their
-    leases last are what it takes."""
+    three is still compared, little comes through: 0 to 3 of 400 orders.)  Workers that stand still for longer than
+    their leases last are what it takes."""
     storm = replace(BREEZE, orders=200, seconds=5, kills=8, stops=8, cuts=1, patience=3)
     power = Power(tmp_path / "power")
     for seed in range(3):
