@@ -59,4 +59,4 @@ async def test_a_worker_serves_others_meanwhile(site: Site) -> None:
         }
         assert {(await engine.describe(started.arn)).status for started in good} == {"SUCCEEDED"}
     assert len(calls) == 200
-    assert longest < 2
+    assert longest < 6  # some limits of 250 ms each, on a slow machine

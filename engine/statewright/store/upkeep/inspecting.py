@@ -173,7 +173,7 @@ class Inspecting(MapRuns):
                 findings += await self._places(name)
             elif kind == "":
                 findings.append(Finding("ForeignKey", f"the key {name} is none of this store's"))
-            elif kind in _OF_EXECUTION:
+            elif kind in _OF_EXECUTION or kind == "x":
                 owned.append((name, kind, owner))
         headers = await self._all([("HMGET", self._key(owner), "st", "head") for _, _, owner in owned])
         for (name, kind, owner), (status, head) in zip(owned, headers, strict=True):
